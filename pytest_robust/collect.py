@@ -1,0 +1,211 @@
+"""The tree pytest sees: spec file, model, cell. An item measures, is judged, and reports what it found."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_robust.errors import RobustError
+from pytest_robust.plugin import REPORT
+from pytest_robust.settings import Settings
+from pytest_robust.shifts.registry import default_registry
+from pytest_robust.spec.build import load_plan
+from pytest_robust.spec.plan import AggregatePlan, CellPlan, Plan, severity_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _pytest._code.code import ExceptionInfo
+
+    from pytest_robust.bench import Bench
+
+_BENCH = pytest.StashKey["Bench"]()
+
+
+class VerdictError(Exception):
+    """A verdict that fails the item; the text is what the user reads, numbers first."""
+
+
+class SpecFile(pytest.File):
+    """One spec; its children are models, and `_all` for aggregates over several models."""
+
+    plan: Plan
+    display: str
+
+    def collect(self) -> Iterator[pytest.Collector]:
+        """Read the spec and make a node per model.
+
+        Raises:
+            CollectError: everything wrong in the spec, one line each.
+        """
+        settings = Settings.from_config(self.config)
+        self.display = _display(self.path, self.config)
+        registry = default_registry()
+        self.ihook.pytest_robust_register(registry=registry)
+        try:
+            self.plan = load_plan(
+                self.path,
+                registry.catalog(),
+                display=self.display,
+                profile=settings.profile,
+                candidates=settings.candidates,
+                golden=settings.golden,
+            )
+        except RobustError as error:
+            raise self.CollectError(str(error)) from None
+        cells: dict[str, list[CellPlan]] = {model.name: [] for model in self.plan.models}
+        for cell in self.plan.cells:
+            cells[cell.model.name].append(cell)
+        aggregates: dict[str, list[AggregatePlan]] = {}
+        for aggregate in self.plan.aggregates:
+            aggregates.setdefault(aggregate.owner, []).append(aggregate)
+        for name in [*cells, *(owner for owner in aggregates if owner not in cells)]:
+            yield ModelNode.from_parent(
+                self, name=name, spec=self, cells=cells.get(name, ()), aggregates=aggregates.get(name, ())
+            )
+
+
+class ModelNode(pytest.Collector):
+    """One model of a spec; its children are its cells and aggregates."""
+
+    def __init__(
+        self,
+        *,
+        spec: SpecFile,
+        cells: Iterable[CellPlan],
+        aggregates: Iterable[AggregatePlan],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._spec = spec
+        self._cells = cells
+        self._aggregates = aggregates
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per cell, then one per aggregate."""
+        for cell in self._cells:
+            yield CellItem.from_parent(self, name=cell.key, spec=self._spec, cell=cell)
+        for aggregate in self._aggregates:
+            yield AggregateItem.from_parent(self, name=aggregate.name, spec=self._spec, aggregate=aggregate)
+
+
+class RobustItem(pytest.Item):
+    """What cells and aggregates share: how they run, fail and report."""
+
+    spec: SpecFile
+    line: int
+
+    def judge(self, bench: Bench) -> dict[str, Any]:
+        """Measure and judge; what is returned travels on the report."""
+        raise NotImplementedError  # pragma: no cover - both kinds of item define it
+
+    def runtest(self) -> None:
+        """Judge the item and fail, pass or be excused as the verdict says."""
+        bench = bench_of(self.session)
+        report = self.judge(bench)
+        self.stash[REPORT] = bench.attach_plan(self.spec.plan, self.spec.display, report)
+        self.user_properties.extend(bench.properties(report))
+        if not report["fails"]:
+            return
+        if report["waiver"]:
+            pytest.xfail(f"{report['headline']} (waived: {report['waiver']})")
+        raise VerdictError(report["text"])
+
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """A verdict or a user's mistake is a sentence; anything else is a defect and shows its traceback."""
+        if isinstance(excinfo.value, VerdictError | RobustError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The spec's line that asks for this item."""
+        return self.path, self.line - 1, f"{self.parent.name if self.parent else ''}::{self.name}"
+
+
+class CellItem(RobustItem):
+    """One model x shift pair."""
+
+    def __init__(self, *, spec: SpecFile, cell: CellPlan, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.cell = cell
+        self.line = cell.shift.mark.line if cell.shift.suite != "clean" else cell.model.mark.line
+        shift = cell.shift
+        # -m compares with the literal in its expression, which can be an int or a string but no float
+        severity = shift.severity if isinstance(shift.severity, int | None) else severity_text(shift.severity)
+        self.add_marker(
+            pytest.mark.robust(
+                spec=spec.plan.name,
+                model=cell.model.name,
+                entry=shift.entry,
+                suite=shift.suite,
+                shift=shift.shift,
+                severity=severity,
+            )
+        )
+
+    def judge(self, bench: Bench) -> dict[str, Any]:
+        """Measure the pair and judge it by its own evidence alone."""
+        return bench.judge_cell(self.spec.plan, self.spec.display, self.cell)
+
+
+class AggregateItem(RobustItem):
+    """A value over several cells."""
+
+    def __init__(self, *, spec: SpecFile, aggregate: AggregatePlan, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.aggregate = aggregate
+        self.line = aggregate.mark.line
+        self.add_marker(pytest.mark.robust(spec=spec.plan.name, model=aggregate.owner, aggregate=aggregate.kind))
+
+    def judge(self, bench: Bench) -> dict[str, Any]:
+        """Pull the members and judge the value."""
+        return bench.judge_aggregate(self.spec.plan, self.spec.display, self.aggregate)
+
+
+def bench_of(session: pytest.Session) -> Bench:
+    """The process's bench, made before the first item runs."""
+    return session.stash[_BENCH]
+
+
+def select(session: pytest.Session) -> None:
+    """Tell the bench every cell that the selected items may ask for."""
+    items = [item for item in session.items if isinstance(item, RobustItem)]
+    if not items or session.config.option.collectonly:
+        return
+    from pytest_robust.bench import Bench
+    from pytest_robust.engine.engine import Wanted
+    from pytest_robust.progress import progress_for
+    from pytest_robust.workers import run_folder
+
+    worker_input = getattr(session.config, "workerinput", None)
+    if worker_input:
+        folder, worker = run_folder(worker_input["robust_run"]), worker_input["workerid"]
+    else:
+        folder, worker = Path(tempfile.mkdtemp(prefix="pytest-robust-")), "main"
+        session.config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    wanted: list[Wanted] = []
+    for item in items:
+        plan = item.spec.plan
+        cells = [item.cell] if isinstance(item, CellItem) else item.aggregate.members  # type: ignore[attr-defined]
+        for cell in cells:
+            wanted.append(Wanted(cell, plan.seed, item.spec.display))
+            if any(row.max_drop is not None for row in cell.thresholds):
+                wanted.append(Wanted(plan.cell[cell.model.name, "clean"], plan.seed, item.spec.display))
+    settings = Settings.from_config(session.config)
+    bench = Bench(settings, wanted, folder, worker, progress_for(session.config))
+    session.config.add_cleanup(bench.close)
+    session.stash[_BENCH] = bench
+
+
+def _display(path: Path, config: pytest.Config) -> str:
+    """A spec as node ids name it: relative to the root folder."""
+    try:
+        return path.relative_to(config.rootpath).as_posix()
+    except ValueError:
+        return str(path)

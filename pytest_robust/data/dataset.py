@@ -1,0 +1,145 @@
+"""What a data set is, which of its samples a limit keeps, and what its digest covers."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import os
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_robust.data.decode import decode, read_bytes
+from pytest_robust.errors import RobustError
+from pytest_robust.measurement import NO_LABEL, Samples, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(ABC):
+    """Labelled images, sorted by sample id. Images are made when asked for; any thread may ask.
+
+    Attributes:
+        samples: ids, true labels and digest of the n images.
+        classes: number of classes, or None where neither the data nor the spec says it.
+        class_names: the classes in the order of their indices, where they have names.
+    """
+
+    samples: Samples
+    classes: int | None
+    class_names: tuple[str, ...] | None
+
+    @abstractmethod
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """The image at a position of `samples`: RGB, uint8 (H, W, 3), contiguous, the caller's own copy.
+
+        Raises:
+            RobustError: the file cannot be read or decoded; the sentence names it.
+        """
+
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        """The foreground of the image at a position of `samples`: bool (H, W).
+
+        Raises:
+            RobustError: the data set has no masks.
+        """
+        raise RobustError(
+            f"{self.samples.ids[index]} has no foreground mask; use the source digits or cutouts, which have"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FileDataset(Dataset):
+    """Images in files; `paths` follows `samples`."""
+
+    paths: tuple[Path, ...]
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """The decoded file; see `Dataset.image`."""
+        return decode(self.paths[index])
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayDataset(Dataset):
+    """Images in memory, uint8 (n, H, W, 3), in the order of `samples`."""
+
+    images: NDArray[np.uint8]
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """A copy of one row; see `Dataset.image`."""
+        return np.array(self.images[index], order="C")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a data set before a limit: one id, label and path per sample, in any order."""
+
+    ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    paths: tuple[Path, ...]
+    classes: int | None
+    class_names: tuple[str, ...] | None
+
+
+def rank(salt: str, sample: str) -> bytes:
+    """A fixed pseudo-random rank of a sample: blake2b, 16 bytes, over ``salt NUL id`` in UTF-8."""
+    return hashlib.blake2b(f"{salt}\0{sample}".encode(), digest_size=16).digest()
+
+
+def select(ids: Sequence[str], limit: int | None, seed: int) -> list[int]:
+    """Positions of the samples to use, in the order of their ids.
+
+    A limit keeps the samples with the smallest `rank(seed, id)`. The choice depends on nothing but seed and
+    ids, and a smaller limit keeps a part of what a larger one keeps.
+
+    Args:
+        ids: unique ids in any order.
+        limit: how many to keep; None, or more than there are, keeps all.
+        seed: the spec's seed.
+    """
+    chosen: Sequence[int] = range(len(ids))
+    if limit is not None and limit < len(ids):
+        salt = str(seed)
+        chosen = heapq.nsmallest(limit, chosen, key=lambda i: (rank(salt, ids[i]), ids[i]))
+    return sorted(chosen, key=lambda i: ids[i])
+
+
+def make_samples(ids: Sequence[str], labels: Sequence[int], contents: Sequence[bytes]) -> Samples:
+    """Build the samples of a data set.
+
+    Args:
+        ids: n ids, sorted.
+        labels: n class indices below 65535.
+        contents: sha256 of each image as it is stored; time stamps and places never enter the digest.
+    """
+    parts: list[bytes] = []
+    for sample, label, content in zip(ids, labels, contents, strict=True):
+        parts += (sample.encode(), int(label).to_bytes(2, "little"), content)
+    return Samples(tuple(ids), np.array(labels, np.uint16), digest_of(parts))
+
+
+def hash_files(paths: Sequence[Path]) -> list[bytes]:
+    """sha256 of each file's bytes; no image is decoded.
+
+    Raises:
+        RobustError: a file cannot be read.
+    """
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda path: hashlib.sha256(read_bytes(path)).digest(), paths, chunksize=64))
+
+
+def label_problem(label: int, classes: int | None) -> str | None:
+    """What is wrong with a class index, or None: it must lie in 0..classes-1 and below 65535."""
+    if classes is not None and not 0 <= label < classes:
+        return f"the label {label} is outside the {classes} classes (0 to {classes - 1})"
+    if not 0 <= label < NO_LABEL:
+        return f"the label {label} is outside 0 to {NO_LABEL - 1}"
+    return None

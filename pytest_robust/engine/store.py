@@ -1,0 +1,121 @@
+"""Where measurements wait for the items that ask for them.
+
+One folder per run and host, shared by all worker processes: results by key, one lock per pass, and one mark
+per worker that says what it is running, read by the controller when that worker dies.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from pytest_robust.errors import RobustError
+from pytest_robust.measurement import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A model x shift pair that could not be measured: one sentence, and a traceback only for our own defects."""
+
+    sentence: str
+    traceback: str | None = None
+
+
+class MeasurementError(RobustError):
+    """Raised to every item that needs a measurement which failed."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence)
+        self.traceback = failure.traceback
+
+
+class RunStore:
+    """Measurements and failures of one run on one host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("cells", "locks", "running", "canvases"):
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def get(self, key: str) -> Measurement | Failure | None:
+        """What is known under a key, or None."""
+        try:
+            text = (self.folder / "cells" / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        digest, _, body = text.partition(b"\n")
+        if digest.decode() != hashlib.sha256(body).hexdigest():
+            return Failure(f"the measurement stored in {self.folder} is damaged; run again")
+        plain = json.loads(body, object_hook=_decode)
+        return Failure(**plain["failure"]) if "failure" in plain else Measurement.from_plain(plain)
+
+    def has(self, key: str) -> bool:
+        """Whether anything is known under a key."""
+        return (self.folder / "cells" / key).exists()
+
+    def put(self, key: str, result: Measurement | Failure) -> None:
+        """Keep a result; a reader sees all of it or nothing."""
+        if isinstance(result, Failure):
+            plain: dict[str, Any] = {"failure": {"sentence": result.sentence, "traceback": result.traceback}}
+        else:
+            plain = result.to_plain()
+        body = json.dumps(plain, default=_encode).encode()
+        self._write(self.folder / "cells" / key, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+    def lock(self, key: str) -> FileLock:
+        """The lock that the one process making a pass holds; released by the system if that process dies."""
+        return FileLock(self.folder / "locks" / key)
+
+    def mark_running(self, worker: str, pair: Mapping[str, str] | None) -> None:
+        """Say what `worker` is about to run; None when it is done."""
+        path = self.folder / "running" / worker
+        if pair is None:
+            path.unlink(missing_ok=True)
+        else:
+            self._write(path, json.dumps(pair).encode())
+
+    def running(self, worker: str) -> dict[str, str] | None:
+        """What `worker` said last; what it died of, if it is dead."""
+        try:
+            found: dict[str, str] = json.loads((self.folder / "running" / worker).read_bytes())
+        except FileNotFoundError:
+            return None
+        return found
+
+    def passes_made(self) -> dict[str, int]:
+        """How often each pass was made in this run, by the pass's key; every count should be 1."""
+        counts: dict[str, int] = {}
+        for path in (self.folder / "locks").glob("*.made"):
+            counts[path.stem] = path.stat().st_size
+        return counts
+
+    def count_pass(self, key: str) -> None:
+        """Note that a pass is being made; the caller holds its lock."""
+        with (self.folder / "locks" / f"{key}.made").open("ab") as tally:
+            tally.write(b".")
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+
+
+def _encode(value: Any) -> dict[str, str]:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    raise TypeError(f"{type(value).__name__} is not a plain value")
+
+
+def _decode(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["base64"]) if value.keys() == {"base64"} else value

@@ -1,0 +1,161 @@
+"""The one value that flows through the house: what a cell measured.
+
+A measurement is made by the engine, kept in the run's store, travels on pytest's report from a worker to the
+controller, is judged by the verdict and stored in a golden. `to_plain` gives only int, float, str, bytes, list
+and dict, because nothing else survives the way between two processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+NO_LABEL = 65535
+"""Stored where the model's top output is no class of the data set (a background class)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """The labelled images of a data set, sorted by id.
+
+    Attributes:
+        ids: n stable names, unique; never a position in a batch.
+        labels: true class indices, uint16, shape (n,).
+        digest: sha256 over ids, labels and image contents.
+    """
+
+    ids: tuple[str, ...]
+    labels: NDArray[np.uint16]
+    digest: str
+
+    def to_plain(self) -> dict[str, Any]:
+        """The samples as plain values."""
+        return {"ids": list(self.ids), "labels": self.labels.astype("<u2").tobytes(), "digest": self.digest}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Samples:
+        """Rebuild what `to_plain` made."""
+        return cls(tuple(plain["ids"]), np.frombuffer(plain["labels"], "<u2").astype(np.uint16), plain["digest"])
+
+    @property
+    def labels_digest(self) -> str:
+        """sha256 over the true labels alone."""
+        return hashlib.sha256(self.labels.astype("<u2").tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made a measurement. `options` are the runtime settings that may change its bits."""
+
+    model_sha256: str
+    onnxruntime: str
+    providers: tuple[str, ...]
+    device: str
+    device_class: str
+    geometry: str
+    preprocess: str
+    options: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """Predictions of one model under one shift.
+
+    Attributes:
+        samples: digest of the `Samples` that the arrays follow.
+        predicted: predicted class per sample, uint16, shape (n,); `NO_LABEL` where it is none of the classes.
+        near_tie: samples whose top-1/top-2 margin is under the numeric noise of the device, bool, shape (n,).
+        correct: how many predictions equal the true label.
+        parameters: the shift's parameters after resolution for the canvas size.
+        canvas_digest: sha256 over the first 32 shifted canvases.
+        seconds: time spent on ``decode``, ``shift``, ``inference`` and in ``total``.
+    """
+
+    samples: str
+    predicted: NDArray[np.uint16]
+    near_tie: NDArray[np.bool_]
+    correct: int
+    shift_version: int
+    canvas_digest: str
+    provenance: Provenance
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    source: Literal["generated", "stored"] = "generated"
+    cached: bool = False
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self.predicted)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct predictions in [0, 1]; 0 for no samples."""
+        return self.correct / self.n if self.n else 0.0
+
+    def to_plain(self) -> dict[str, Any]:
+        """The measurement as plain values."""
+        return {
+            "samples": self.samples,
+            "predicted": self.predicted.astype("<u2").tobytes(),
+            "near_tie": np.packbits(self.near_tie).tobytes(),
+            "correct": self.correct,
+            "shift_version": self.shift_version,
+            "canvas_digest": self.canvas_digest,
+            "parameters": dict(self.parameters),
+            "seconds": dict(self.seconds),
+            "source": self.source,
+            "cached": self.cached,
+            "provenance": {
+                "model_sha256": self.provenance.model_sha256,
+                "onnxruntime": self.provenance.onnxruntime,
+                "providers": list(self.provenance.providers),
+                "device": self.provenance.device,
+                "device_class": self.provenance.device_class,
+                "geometry": self.provenance.geometry,
+                "preprocess": self.provenance.preprocess,
+                "options": dict(self.provenance.options),
+            },
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Measurement:
+        """Rebuild what `to_plain` made."""
+        made = dict(plain["provenance"])
+        predicted = np.frombuffer(plain["predicted"], "<u2").astype(np.uint16)
+        packed = np.frombuffer(plain["near_tie"], np.uint8)
+        return cls(
+            samples=plain["samples"],
+            predicted=predicted,
+            near_tie=np.unpackbits(packed, count=len(predicted)).astype(np.bool_),
+            correct=plain["correct"],
+            shift_version=plain["shift_version"],
+            canvas_digest=plain["canvas_digest"],
+            parameters=plain["parameters"],
+            seconds=plain["seconds"],
+            source=plain["source"],
+            cached=plain["cached"],
+            provenance=Provenance(**{**made, "providers": tuple(made["providers"])}),
+        )
+
+
+def count_correct(predicted: NDArray[np.uint16], labels: NDArray[np.uint16]) -> int:
+    """Number of positions where prediction and true label agree."""
+    return int(np.count_nonzero(predicted == labels))
+
+
+def digest_of(parts: Sequence[bytes]) -> str:
+    """sha256 over length-prefixed parts, so that no two different sequences share their bytes."""
+    hasher = hashlib.sha256()
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "little"))
+        hasher.update(part)
+    return hasher.hexdigest()

@@ -1,0 +1,1 @@
+"""Numbers over several cells, from measured accuracies alone."""

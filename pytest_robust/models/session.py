@@ -1,0 +1,153 @@
+"""One ONNX Runtime session with its image input, fed batches of exactly one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_robust.models.providers import CPU, CUDA, CUDA_OPTIONS, on_cuda
+from pytest_robust.models.runtime import quiet, telling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_robust.models.files import ModelFile
+
+_DTYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
+_AXES = {"nchw": (1, (2, 3)), "nhwc": (3, (1, 2))}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """The one image input of a model.
+
+    Attributes:
+        name: as the graph calls it.
+        dtype: float32, float16 or uint8.
+        shape: four sides, None where the model leaves one free.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...]
+
+    def channels(self, layout: str) -> int | None:
+        """Number of channels if the input is read in that layout, None if free."""
+        return self.shape[_AXES[layout][0]]
+
+    def sides(self, layout: str) -> tuple[int | None, int | None]:
+        """Height and width if the input is read in that layout, None where free."""
+        first, second = _AXES[layout][1]
+        return self.shape[first], self.shape[second]
+
+    @property
+    def described(self) -> str:
+        """`(N, 3, 224, 224)`, with `any` for free sides."""
+        return f"({', '.join('any' if side is None else str(side) for side in self.shape)})"
+
+
+class Network:
+    """A model in ONNX Runtime on one device.
+
+    Attributes:
+        input: its image input.
+        outputs: the session's outputs (`name`, `type`, `shape`).
+        batch: how many images every run gets: the model's own if it fixes one, else as asked.
+        providers: what ONNX Runtime says it uses, in order.
+    """
+
+    def __init__(self, runtime: Any, file: ModelFile, gpu: int | None, threads: int, batch: int) -> None:
+        """Load the model.
+
+        Args:
+            runtime: the onnxruntime module.
+            file: the file that was read.
+            gpu: number of the GPU, None for the CPU.
+            threads: threads of one operator.
+            batch: images per run where the model leaves it free.
+
+        Raises:
+            CudaUnavailableError: a GPU was asked for and the model does not run there.
+            RobustError: ONNX Runtime refuses the model, or it has no single image input.
+        """
+        self._file = file
+        self._session = _session(runtime, file, gpu, threads)
+        self.input = _image_input(self._session.get_inputs(), file)
+        self.outputs = self._session.get_outputs()
+        self.batch = self.input.shape[0] or batch
+        self.providers = tuple(str(name) for name in self._session.get_providers())
+
+    def run(self, tensor: NDArray[Any], output: str) -> NDArray[Any]:
+        """Run over a tensor of any length, `batch` rows at a time.
+
+        The last row is repeated up to a full batch and what that gives is dropped, so that the shapes that
+        ONNX Runtime sees, and with them the kernels it chooses, never vary.
+
+        Raises:
+            RobustError: the model fails, or gives another number of rows than it got.
+        """
+        parts = []
+        for start in range(0, len(tensor), self.batch):
+            rows = tensor[start : start + self.batch]
+            missing = self.batch - len(rows)
+            full = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
+            made = self._once(full, output)
+            parts.append(made[: len(rows)])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _once(self, tensor: NDArray[Any], output: str) -> NDArray[Any]:
+        try:
+            made = np.asarray(self._session.run([output], {self.input.name: tensor})[0])
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+            raise self._file.error(f"failed on an input of shape {tensor.shape}: {telling(str(error))}") from error
+        if made.shape[:1] != tensor.shape[:1]:
+            raise self._file.error(
+                f"gave an output of shape {made.shape} for {len(tensor)} images: export it with a batch "
+                "dimension that reaches the output"
+            )
+        return made
+
+
+def _session(runtime: Any, file: ModelFile, gpu: int | None, threads: int) -> Any:
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    # Idle threads that spin steal the cores on which the next batch is made.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if gpu is not None:
+        providers = [(CUDA, {"device_id": str(gpu), **CUDA_OPTIONS}), CPU]
+        return on_cuda(
+            lambda: runtime.InferenceSession(str(file.path), options, providers=providers, enable_fallback=0),
+            gpu,
+        )
+    try:
+        with quiet():
+            return runtime.InferenceSession(str(file.path), options, providers=[CPU])
+    except Exception as error:  # see Network._once
+        raise file.error(
+            f"is refused by onnxruntime {runtime.__version__} ({telling(str(error))}): export it again, or "
+            "install another onnxruntime"
+        ) from error
+
+
+def _image_input(inputs: list[Any], file: ModelFile) -> ImageInput:
+    listed = ", ".join(f"{one.name!r} {one.type} {one.shape}" for one in inputs)
+    if len(inputs) != 1:
+        raise file.error(f"has {len(inputs)} inputs ({listed}): an image classifier with exactly one is needed")
+    one = inputs[0]
+    if one.type not in _DTYPES:
+        raise file.error(f"takes {listed}: float32, float16 or uint8 is needed")
+    if len(one.shape) != 4:
+        what = f"{len(one.shape)} dimensions" if one.shape else "no declared number of dimensions"
+        raise file.error(f"takes {listed} with {what}: images need four, (N, 3, H, W) or (N, H, W, 3)")
+    shape = tuple(side if isinstance(side, int) and side > 0 else None for side in one.shape)
+    return ImageInput(one.name, np.dtype(_DTYPES[one.type]), shape)

@@ -1,0 +1,203 @@
+"""The pytest hooks, and nothing else: options, registration, hand-over.
+
+Imported by every pytest run on a machine that has this package, so it imports pytest alone; whatever costs
+time is imported when a spec is collected.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_robust.collect import SpecFile
+    from pytest_robust.controller import Controller
+
+REPORT = pytest.StashKey[dict[str, Any]]()
+"""What an item found, in plain values; travels to the controller as `report.robust`."""
+
+_NAMED = pytest.StashKey[frozenset[Path]]()
+_SUFFIXES = {".yaml", ".yml"}
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare `pytest_robust_register`."""
+    from pytest_robust import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the `--robust-*` options and their ini twins."""
+    group = parser.getgroup("robust", "robustness regression testing (pytest-robust)")
+    add = group.addoption
+    add(
+        "--robust-spec",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="collect this spec; repeatable. Without positional arguments nothing else is collected.",
+    )
+    add("--robust-golden", metavar="DIR", default=None, help="golden folder, in place of the spec's own")
+    add(
+        "--robust-device",
+        metavar="DEVICE",
+        default=None,
+        help="auto (default), cpu, cuda or cuda:N; cuda fails where CUDA cannot be had",
+    )
+    add(
+        "--robust-model",
+        metavar="NAME=PATH",
+        action="append",
+        default=None,
+        help="judge this file in place of the spec's model NAME; repeatable",
+    )
+    add("--robust-profile", metavar="NAME", default=None, help="apply this profile of the spec")
+    add("--robust-update", action="store_true", help="record what the selected cells measure as their golden")
+    add("--robust-update-new", action="store_true", help="record goldens only for cells that have none")
+    add("--robust-prune", action="store_true", help="remove goldens that the spec no longer defines")
+    add(
+        "--robust-reason",
+        metavar="TEXT",
+        default=None,
+        help="why the goldens change; needed where one gets worse",
+    )
+    add(
+        "--robust-limit",
+        metavar="N",
+        default=None,
+        help="smoke run on N images: proves nothing, updates nothing",
+    )
+    add(
+        "--robust-report",
+        metavar="PATH",
+        action="append",
+        default=None,
+        help="write a report, .json or .md; repeatable",
+    )
+    add("--robust-batch-size", metavar="N", default=None, help="images per inference (default: by image size)")
+    parser.addini(
+        "robust_files",
+        "specs collected from folders: patterns relative to the ini file",
+        "args",
+        default=["*.robust.yaml"],
+    )
+    parser.addini("robust_golden", "twin of --robust-golden, relative to the ini file")
+    parser.addini("robust_device", "twin of --robust-device")
+    parser.addini("robust_profile", "twin of --robust-profile")
+    parser.addini("robust_report", "twin of --robust-report", "args", default=[])
+    parser.addini("robust_incomplete", "planned cells that did not run: note, or fail (the default under CI)")
+    parser.addini("robust_batch_size", "twin of --robust-batch-size")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and put the named specs in the place of the positional arguments."""
+    config.addinivalue_line(
+        "markers",
+        "robust(spec, model, entry, suite, shift, severity): set on every case of a spec; "
+        "select with -m \"robust(suite='imagenet-c')\"",
+    )
+    named = [config.invocation_params.dir / text for text in config.getoption("robust_spec")]
+    for path in named:
+        if not path.is_file():
+            raise pytest.UsageError(f"--robust-spec: there is no file {path}")
+    config.stash[_NAMED] = frozenset(path.resolve() for path in named)
+    if named:
+        _replace_arguments(config, named)
+    if hasattr(config, "workerinput"):
+        return
+    config.pluginmanager.register(Gatherer(config), "robust-gatherer")
+    if config.pluginmanager.hasplugin("xdist"):
+        from pytest_robust.workers import Workers
+
+        config.pluginmanager.register(Workers(), "robust-workers")
+
+
+def _replace_arguments(config: pytest.Config, named: list[Path]) -> None:
+    """Collect the named specs beside what was asked for by position, or alone if nothing was."""
+    positional = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
+    given = {(config.invocation_params.dir / text.split("::")[0]).resolve() for text in positional}
+    fresh = {path.resolve(): str(path) for path in named if path.resolve() not in given}
+    config.args = [*positional, *fresh.values()]
+    config.args_source = pytest.Config.ArgsSource.ARGS
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
+    """Collect a YAML file if it was named, matches `robust_files`, or is a spec given by position."""
+    if file_path.suffix not in _SUFFIXES or not _is_spec(file_path, parent):
+        return None
+    from pytest_robust.collect import SpecFile
+
+    return SpecFile.from_parent(parent, path=file_path)
+
+
+def _is_spec(path: Path, parent: pytest.Collector) -> bool:
+    if path.resolve() in parent.config.stash[_NAMED]:
+        return True
+    if any(path.match(pattern) for pattern in parent.config.getini("robust_files")):
+        return True
+    if not parent.session.isinitpath(path):
+        return False
+    keys = {line.split(":")[0] for line in path.read_text(errors="replace").splitlines()}
+    return {"format", "models"} <= keys
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """One line that says what the run will do, where a spec is named."""
+    if not config.stash[_NAMED]:
+        return None
+    from pytest_robust.controller import header
+
+    return header(config, len(config.stash[_NAMED]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the engine which cells this run may ask for, before the first item runs."""
+    if collect := sys.modules.get("pytest_robust.collect"):
+        collect.select(session)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what a cell or an aggregate found on its report, the only way from a worker to the controller."""
+    report = yield
+    if call.when == "call" and (found := item.stash.get(REPORT, None)):
+        report.robust = found  # type: ignore[attr-defined]
+    return report
+
+
+class Gatherer:
+    """Hands reports of specs to a `Controller`, which is made when the first of them arrives.
+
+    Lives in the one process that writes: a run without xdist, or the controller of one with it.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._controller: Controller | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a cell or an aggregate reported."""
+        if plain := report.__dict__.get("robust"):
+            if self._controller is None:
+                from pytest_robust.controller import Controller
+
+                self._controller = Controller(self._config)
+            self._controller.add(plain)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write goldens and reports; fail a run that may not count as a pass."""
+        if self._controller is not None:
+            self._controller.finish(session, int(exitstatus))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table and what needs attention."""
+        if self._controller is not None:
+            self._controller.summarise(terminalreporter)

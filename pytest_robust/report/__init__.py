@@ -1,0 +1,1 @@
+"""What a run found, as one structure, and the ways to show it."""

@@ -1,0 +1,1 @@
+"""Pixel shifts: one small file per family, a registry, and the counter-based generator they draw from."""

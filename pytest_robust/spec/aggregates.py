@@ -1,0 +1,146 @@
+"""Expands the `aggregates` of a spec: one row per kind of value, one aggregate per model or pair of models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robust.spec.check import validate
+from pytest_robust.spec.limits import CompareRow, MceRow, TrendRow
+from pytest_robust.spec.loader import Node, did_you_mean, show
+from pytest_robust.spec.mce import mce_drafts
+from pytest_robust.spec.scope import CLEAN_COLUMN, LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robust.spec.plan import Json
+    from pytest_robust.spec.scope import Draft, Rules, Scope
+
+MIN_TREND = 3
+"""Severities that a correlation needs to say anything."""
+
+_ROWS: dict[str, type[MceRow] | type[TrendRow] | type[CompareRow]] = {
+    "mce": MceRow,
+    "trend": TrendRow,
+    "compare": CompareRow,
+}
+
+
+def aggregate_drafts(rules: Rules, rows: Sequence[Node]) -> list[Draft]:
+    """Expand all rows; what is wrong with one is noted and the others go on.
+
+    Args:
+        rules: the spec's cells.
+        rows: the elements of `aggregates`.
+
+    Returns:
+        The aggregates in the order of the file, with names that are unique per owner.
+    """
+    cases = {column.label: column.mark.line for column in rules.matrix.columns}
+    taken: dict[tuple[str, str], int] = {}
+    drafts = []
+    for row in rows:
+        made = _expand(rules, row)
+        for draft in made:
+            line = taken.get((draft.owner, draft.name), cases.get(draft.name))
+            if line is not None:
+                text = f"the name '{draft.name}' is already used by line {line}; give this row a `name:` of its own"
+                rules.problems.add(row.place, text, final=True)
+        taken |= {(draft.owner, draft.name): row.place[0] for draft in made}
+        drafts += made
+    return drafts
+
+
+def _expand(rules: Rules, node: Node) -> list[Draft]:
+    kinds = [kind for kind in _ROWS if kind in node.keys]
+    if len(kinds) != 1:
+        hints = (did_you_mean(key, _ROWS) for key in node.keys)
+        near = next((hint for hint in hints if "did you mean" in hint), "")
+        found = " and ".join(kinds) or ("none of them" if isinstance(node.value, dict) else show(node.plain()))
+        rules.problems.add(node.place, f"a row of `aggregates` has one of mce, trend and compare, not {found}{near}")
+        return []
+    kind = kinds[0]
+    row = validate(_ROWS[kind], node, node.place, rules.problems)
+    if row is None:
+        return []
+    if all(getattr(row, key) is None for key in LIMITS[kind]):
+        rules.problems.add(node.place, f"this row sets no limit; give {' or '.join(LIMITS[kind])}")
+        return []
+    at = node.get(kind) or node
+    if isinstance(row, MceRow):
+        return mce_drafts(rules, row, node, at)
+    return _trend(rules, row, node, at) if isinstance(row, TrendRow) else _compare(rules, row, node, at)
+
+
+def _trend(rules: Rules, row: TrendRow, node: Node, at: Node) -> list[Draft]:
+    scope = rules.scope(row.trend, at)
+    shift = None if scope is None else _one_shift(rules, row, scope, at)
+    if scope is None or shift is None:
+        return []
+    numbers = {
+        column: severity
+        for column in scope.columns
+        if rules.matrix.columns[column].shift == shift
+        and isinstance(severity := rules.matrix.columns[column].severity, (int, float))
+    }
+    if len(numbers) < MIN_TREND:
+        rules.problems.add(
+            at.place,
+            f"a trend needs at least {MIN_TREND} severities that are numbers;"
+            f" '{scope.entry}.{shift}' has {len(numbers)}",
+        )
+        return []
+    columns = (CLEAN_COLUMN, *numbers)
+    models = rules.models(row.trend.model, at, list(numbers))
+    if not rules.have(models, columns, at):
+        return []
+    options: dict[str, Json] = {"suite": row.trend.suite, "entry": scope.entry, "shift": shift}
+    if not row.trend.model:
+        options["left_out"] = [name for model, name in enumerate(rules.matrix.models) if model not in models]
+    name = f"{scope.entry}.{shift}.trend"
+    return [rules.draft(row, node, "trend", name, [m], [(m, column) for column in columns], options) for m in models]
+
+
+def _one_shift(rules: Rules, row: TrendRow, scope: Scope, at: Node) -> str | None:
+    what = row.trend
+    if what.mode and what.shift:
+        rules.problems.add(at.key("mode"), "`mode` and `shift` mean the same; remove one")
+        return None
+    shifts = list(dict.fromkeys(rules.matrix.columns[column].shift for column in scope.columns))
+    wanted = what.mode or what.shift
+    if wanted in shifts:
+        return wanted
+    if wanted is None and len(shifts) == 1:
+        return shifts[0]
+    if wanted is None:
+        text = f"'{scope.entry}' has several shifts ({', '.join(shifts)}); choose one by `shift:`"
+        rules.problems.add(at.place, text)
+    elif rules.matrix.complete:
+        place = at.get("mode") or at.get("shift") or at
+        rules.problems.add(place.place, f"no shift '{wanted}' in '{scope.entry}'{did_you_mean(wanted, shifts)}")
+    return None
+
+
+def _compare(rules: Rules, row: CompareRow, node: Node, at: Node) -> list[Draft]:
+    what = row.compare
+    scope = rules.scope(what, at)
+    first = rules.model(what.model, at.get("model") or at)
+    second = rules.model(what.against, at.get("against") or at)
+    if scope is None or first is None or second is None:
+        return []
+    if first == second:
+        rules.problems.add(
+            (at.get("against") or at).place, f"'{what.model}' is compared with itself; name another model"
+        )
+        return []
+    if not rules.have((first, second), scope.columns, at):
+        return []
+    options: dict[str, Json] = {
+        "suite": what.suite,
+        "entry": scope.entry,
+        "model": what.model,
+        "against": what.against,
+        "same_geometry": rules.geometry.get(what.model) == rules.geometry.get(what.against),
+    }
+    members = [(model, column) for model in (first, second) for column in (CLEAN_COLUMN, *scope.columns)]
+    return [rules.draft(row, node, "compare", f"{scope.entry}.compare", [first, second], members, options)]

@@ -1,0 +1,242 @@
+"""Builds the `Plan` of a spec file: reads, checks and resolves it, and says everything that is wrong at once."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_robust.errors import RobustError
+from pytest_robust.spec import language, limits
+from pytest_robust.spec.aggregates import aggregate_drafts
+from pytest_robust.spec.cells import cell_plans
+from pytest_robust.spec.check import Item, Reader
+from pytest_robust.spec.dataset import Folder, dataset_plan
+from pytest_robust.spec.loader import Problems, did_you_mean, load
+from pytest_robust.spec.models import ModelSection, candidate_paths
+from pytest_robust.spec.plan import AggregatePlan, DatasetPlan, Gate, Plan
+from pytest_robust.spec.profiles import cells_of_profile, exclusions
+from pytest_robust.spec.rows import check_goldens, excuses, threshold_rows, waiver_rows
+from pytest_robust.spec.scope import Rules
+from pytest_robust.spec.select import Matrix
+from pytest_robust.spec.shifts import ShiftSection
+from pytest_robust.spec.types import NAME, PATTERNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_robust.spec.catalog import Catalog
+    from pytest_robust.spec.plan import CellPlan, ModelPlan
+    from pytest_robust.spec.rows import ThresholdRow, WaiverRow
+    from pytest_robust.spec.scope import Draft, Member
+    from pytest_robust.spec.types import Level
+
+_NO_CANDIDATES: Mapping[str, Path] = MappingProxyType({})
+_SINGLE_VALUES = ("format", "seed", "golden")
+
+
+def load_plan(
+    path: Path,
+    catalog: Catalog,
+    *,
+    display: str | None = None,
+    profile: str | None = None,
+    candidates: Mapping[str, Path] = _NO_CANDIDATES,
+    golden: Path | None = None,
+    today: datetime.date | None = None,
+) -> Plan:
+    """Read a spec file into a plan. Opens no other file and reads no environment variable.
+
+    Args:
+        path: the spec.
+        catalog: the suites that the spec may use.
+        display: how messages name the file; its path unless given.
+        profile: name of the profile to apply.
+        candidates: files to judge in place of a model's own, by model name; relative to the current folder.
+        golden: replaces the spec's golden folder; relative to the current folder.
+        today: the day to judge waivers by; the local date unless given.
+
+    Returns:
+        The plan: cells model by model, each model's clean cell first.
+
+    Raises:
+        SpecError: all problems of the file, in its order.
+        RobustError: `profile` or a name in `candidates` is not in the spec.
+    """
+    file = display if display is not None else str(path)
+    problems = Problems(file)
+    root, digest = load(path, problems)
+    reader, folder = Reader(root, problems), Folder(path.absolute().parent, problems)
+    _check_keys(reader)
+    profiles = {item.name: item for item in reader.table("profiles", limits.ProfileSpec)}
+    _check_names("profile", list(profiles.values()), problems)
+    chosen = profiles.get(profile) if profile is not None else None
+    spec = _check(reader, catalog, folder, chosen.value if chosen else None, candidates, golden, today)
+    kept = {name: cells_of_profile(item, spec.matrix, problems) for name, item in profiles.items()}
+    problems.stop()
+    if profile is not None and chosen is None:
+        raise RobustError(f"{file} has no profile '{profile}'{did_you_mean(profile, profiles)}")
+    for name in candidates:
+        if name not in spec.matrix.models:
+            hint = did_you_mean(name, spec.matrix.models)
+            raise RobustError(f"{file} has no model '{name}' to put a candidate in place of{hint}")
+    if chosen is None:
+        return spec.plan(path, digest, spec.matrix.cells, None)
+    return spec.plan(path, digest, kept[chosen.name], chosen.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A spec that was checked section by section; it makes a plan if no problem was noted."""
+
+    seed: int
+    models: Sequence[ModelPlan]
+    matrix: Matrix
+    thresholds: Sequence[ThresholdRow]
+    aggregates: Sequence[Draft]
+    waivers: Sequence[WaiverRow]
+    gate: limits.GateSpec
+    golden: Path | None
+    anchor: str | None
+
+    def plan(self, path: Path, digest: str, cells: Sequence[set[int]], profile: limits.ProfileSpec | None) -> Plan:
+        """Make these cells, and the aggregates that they suffice for."""
+        waivers = [row for row in self.waivers if not row.aggregates]
+        made = cell_plans(self.models, self.matrix, cells, self.thresholds, waivers)
+        used = set().union(*cells)
+        level = profile.level if profile else None
+        aggregates = (self._aggregate(draft, made, level) for draft in self.aggregates)
+        gate = self.gate.model_dump() | (profile.gate.model_dump(exclude_unset=True) if profile else {})
+        return Plan(
+            path=path,
+            name=re.sub(r"(\.robust)?(\.ya?ml)?$", "", path.name, count=1),
+            sha256=digest,
+            seed=self.seed,
+            models=tuple(self.models),
+            shifts=tuple(shift for column, shift in enumerate(self.matrix.columns) if column in used),
+            cells=tuple(made.values()),
+            aggregates=tuple(aggregate for aggregate in aggregates if aggregate is not None),
+            gate=Gate(**gate),
+            golden=self.golden,
+            anchor=self.anchor,
+            thresholds=tuple(row.threshold for row in self.thresholds),
+        )
+
+    def _aggregate(self, draft: Draft, made: Mapping[Member, CellPlan], level: Level | None) -> AggregatePlan | None:
+        """The aggregate over the cells that were made; None if a profile took what it needs.
+
+        A comparison of two models is fair on any cells that both have; mCE and a trend are other numbers on fewer.
+        """
+        members: Sequence[Member] = draft.members
+        if any(member not in made for member in members):
+            models = {model for model, _ in members}
+            shared = {column for _, column in members if all((model, column) in made for model in models)}
+            if draft.kind != "compare" or shared <= self.matrix.clean:
+                return None
+            members = [(model, column) for model, column in members if column in shared]
+        return AggregatePlan(
+            name=draft.name,
+            kind=draft.kind,
+            models=draft.models,
+            members=tuple(made[member] for member in members),
+            mark=draft.mark,
+            options=draft.options,
+            limits=draft.limits,
+            level=level or draft.level,
+            waiver=next((row.waiver for row in self.waivers if excuses(row, draft, self.matrix)), None),
+        )
+
+
+def _check(
+    reader: Reader,
+    catalog: Catalog,
+    folder: Folder,
+    profile: limits.ProfileSpec | None,
+    candidates: Mapping[str, Path],
+    golden: Path | None,
+    today: datetime.date | None,
+) -> _Checked:
+    """Check all sections; what is wrong in one is noted, and the others go on without it."""
+    problems = folder.problems
+    head = reader.keys(language.Head, _SINGLE_VALUES)
+    seed = head.seed if head else 0
+    data = reader.one("dataset", language.DatasetSpec)
+    dataset = dataset_plan(data, folder, seed, profile) or DatasetPlan("folder", problems.mark(data.at), seed=seed)
+    geometry = data.value.geometry.model_dump(exclude_unset=True) if data.value else {}
+    items = _models(reader)
+    models = ModelSection(items, geometry, candidate_paths(candidates, items, folder), folder).plans()
+
+    columns = ShiftSection(catalog, folder, dataset, profile).columns(reader.rows("shifts"))
+    matrix = Matrix([item.name for item in items], columns.shifts, columns.known, columns.complete)
+    for selection in exclusions(reader.listed("exclude", limits.Where), matrix, problems):
+        matrix.remove(selection, matrix.cells)
+
+    rows = reader.listed("thresholds", limits.ThresholdSpec)
+    place = _golden(reader, head)
+    if head is not None:
+        check_goldens(rows, place, folder=golden is not None or place is not None, problems=problems)
+    rules = Rules(matrix, {model.name: model.geometry for model in models}, dataset, problems)
+    aggregates = aggregate_drafts(rules, reader.rows("aggregates"))
+    waivers = reader.listed("waivers", limits.WaiverSpec)
+    if golden is None and place is not None:
+        golden = folder.base / place.path
+    return _Checked(
+        seed=seed,
+        models=models,
+        matrix=matrix,
+        thresholds=threshold_rows(rows, matrix, problems, profile.level if profile else None),
+        aggregates=aggregates,
+        waivers=waiver_rows(waivers, matrix, aggregates, problems, today or datetime.date.today()),
+        gate=reader.one("gate", limits.GateSpec).value or limits.GateSpec(),
+        golden=golden.absolute() if golden else None,
+        anchor=place.anchor if place else None,
+    )
+
+
+def _check_keys(reader: Reader) -> None:
+    """Refuse unknown sections, and a later language at once: its other keys cannot be judged."""
+    node, known = reader.root.get("format"), language.Spec.model_fields
+    if node and isinstance(node.value, int) and node.value > language.FORMAT:
+        reader.problems.fail(
+            node.place,
+            f"format {node.value} is newer than this pytest-robust, which reads format {language.FORMAT}; upgrade it",
+        )
+    for key, place in reader.root.keys.items():
+        if key not in known:
+            reader.problems.add(place, f"unknown key '{key}'{did_you_mean(key, known)}")
+
+
+def _check_names(
+    what: str, items: Sequence[Item[language.ModelSpec]] | Sequence[Item[limits.ProfileSpec]], problems: Problems
+) -> None:
+    for item in items:
+        if not re.fullmatch(NAME, item.name):
+            problems.add(item.at, f"the {what} '{item.name}' needs {PATTERNS[NAME]}")
+
+
+def _models(reader: Reader) -> list[Item[language.ModelSpec]]:
+    items = reader.table("models", language.ModelSpec)
+    _check_names("model", items, reader.problems)
+    node = reader.root.get("models")
+    if node is None:
+        reader.problems.add(reader.root.place, "the key 'models' is missing; name at least one model")
+    elif node.value == {}:
+        reader.problems.add(node.place, "`models` is empty; name at least one model")
+    return items
+
+
+def _golden(reader: Reader, head: language.Head | None) -> limits.GoldenSpec | None:
+    if head is None or head.golden is None:
+        return None
+    node = reader.root.get("golden") or reader.root
+    golden = limits.GoldenSpec(path=head.golden) if isinstance(head.golden, str) else head.golden
+    path = node.get("path") or node
+    # The folder decides what is collected as unused or missing, before any run could fill in a variable.
+    if "${" in golden.path or "\0" in golden.path:
+        reader.problems.add(
+            path.place, "the golden folder is a plain path; to choose it per machine use --robust-golden"
+        )
+    return golden

@@ -1,0 +1,267 @@
+"""What a spec asks for, resolved: plain frozen values that the rest of the house reads.
+
+`spec.language` describes the YAML, `spec.build` turns a valid document into one `Plan`. Nothing here reads a
+file, a variable of the environment or an image; strings such as `path` are kept as written and are resolved
+by `resolve_path` when the run needs them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pytest_robust.errors import Mark, RobustError
+
+Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
+Severity = int | float | str | None
+Level = Literal["block", "warn"]
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class PathText:
+    """A path as the spec writes it, with the folder it is relative to."""
+
+    text: str
+    base: Path
+    mark: Mark = field(compare=False)
+
+    def resolve(self) -> Path:
+        """Fill in `${NAME}` from the environment and anchor a relative path at the spec's folder.
+
+        Raises:
+            RobustError: a variable is not set; the sentence names it and the line that uses it.
+        """
+
+        def value(match: re.Match[str]) -> str:
+            found = os.environ.get(match[1])
+            if not found:
+                raise RobustError(f"{self.mark}: the environment variable {match[1]} is not set; set it to a path")
+            return found
+
+        return self.base / _VARIABLE.sub(value, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How a decoded image becomes the canvas: short side to `resize`, then the centre `crop` square (pixels)."""
+
+    resize: int | None = None
+    crop: int | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPlan:
+    """Where labelled images come from. Equal plans are the same data set and share their decoded images."""
+
+    source: Literal["folder", "manifest", "npz", "cutouts", "digits"]
+    mark: Mark = field(compare=False)
+    path: PathText | None = None
+    labels: PathText | None = None
+    classes: tuple[str, ...] | int | None = None
+    arrays: tuple[str, str] = ("x", "y")
+    split: Literal["train", "test"] = "test"
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """Canvas -> model input: ``(pixel * scale - mean) / std`` per channel, pixels in 0..255.
+
+    `size` is the side of the model's input in pixels; a canvas of another size is resized (`fit: resize`) or
+    centre-cropped (`fit: crop`) to it. None feeds the canvas as it is.
+    """
+
+    size: int | None = None
+    fit: Literal["resize", "crop"] = "resize"
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    channels: Literal["rgb", "bgr"] = "rgb"
+    layout: Literal["nchw", "nhwc"] = "nchw"
+
+
+@dataclass(frozen=True, slots=True)
+class EnhancerPlan:
+    """An image-to-image ONNX model in front of a classifier."""
+
+    path: PathText
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """One model of the spec, after `like:`."""
+
+    name: str
+    path: PathText
+    mark: Mark = field(compare=False)
+    sha256: str | None = None
+    preprocess: Preprocess = Preprocess()
+    output: str | None = None
+    label_offset: int = 0
+    geometry: Geometry = Geometry()
+    enhancer: EnhancerPlan | None = None
+    candidate: bool = False
+    """Put in place of the spec's own file by the command line; not checked against the pin."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftPlan:
+    """One column of the matrix: one shift at one severity.
+
+    `parameters` is everything beyond the image and the sample id that the shift needs to be told; `changes_size`
+    says that the shifted canvas has another size and must reach the model unresized.
+    """
+
+    entry: str
+    suite: str
+    shift: str
+    severity: Severity
+    version: int
+    dataset: DatasetPlan
+    mark: Mark
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    changes_size: bool = False
+
+    @property
+    def label(self) -> str:
+        """`<entry>.<shift>-<severity>`, the shift's part of a cell's id; `clean` for the identity."""
+        name = self.shift if self.suite == "clean" else f"{self.entry}.{self.shift}"
+        return name if self.severity is None else f"{name}-{severity_text(self.severity)}"
+
+
+def severity_text(severity: Severity) -> str:
+    """The severity as ids print it: 3, 0.5, 4 (never 4.0)."""
+    return format(severity, ".12g") if isinstance(severity, float) else str(severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One row of `thresholds`. All limits are fractions in [0, 1]; None means that the row does not set it."""
+
+    mark: Mark
+    min_accuracy: float | None = None
+    max_drop: float | None = None
+    max_regression: float | None = None
+    max_negative_flips: float | None = None
+    level: Level = "block"
+    against: tuple[Literal["latest", "anchor"], ...] = ("latest",)
+
+    @property
+    def needs_golden(self) -> bool:
+        """Whether the row can only be judged against a golden."""
+        return self.max_regression is not None or self.max_negative_flips is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Turns a failure into an expected failure until a date (ISO, inclusive)."""
+
+    mark: Mark
+    until: str
+    owner: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """One model x shift pair: one pytest item. `id` is unique in its spec: ``resnet50::imagenet-c.fog-3``."""
+
+    model: ModelPlan
+    shift: ShiftPlan
+    thresholds: tuple[Threshold, ...]
+    waiver: Waiver | None = None
+
+    @property
+    def key(self) -> str:
+        """The cell's name within its model, as goldens store it."""
+        return self.shift.label
+
+    @property
+    def id(self) -> str:
+        """The cell's node id after the spec's path."""
+        return f"{self.model.name}::{self.shift.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatePlan:
+    """A value over several cells: one pytest item.
+
+    `options` holds what is special to the kind (``reference`` of mce, ``against`` of compare, ...); `limits` the
+    bounds it is judged by (``max``, ``min_gain``, ``max_regression``, ...).
+    """
+
+    name: str
+    kind: Literal["mce", "trend", "compare"]
+    models: tuple[str, ...]
+    members: tuple[CellPlan, ...]
+    mark: Mark
+    options: Mapping[str, Json]
+    limits: Mapping[str, float]
+    level: Level = "block"
+    waiver: Waiver | None = None
+
+    @property
+    def owner(self) -> str:
+        """The node that holds the aggregate: its model, or `_all` for several."""
+        return self.models[0] if len(self.models) == 1 else "_all"
+
+    @property
+    def id(self) -> str:
+        """The aggregate's node id after the spec's path."""
+        return f"{self.owner}::{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How verdicts are reached (`gate:` of the spec)."""
+
+    alpha: float = 0.01
+    inconclusive: Literal["warn", "fail", "pass"] = "warn"
+    require: Literal["proven"] | None = None
+    golden_device: Literal["same", "any"] = "same"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole spec, resolved into cells and aggregates in the order they are collected."""
+
+    path: Path
+    name: str
+    """The spec's file name without suffixes: `resnet` of `specs/resnet.yaml`."""
+    sha256: str
+    seed: int
+    models: tuple[ModelPlan, ...]
+    shifts: tuple[ShiftPlan, ...]
+    cells: tuple[CellPlan, ...]
+    aggregates: tuple[AggregatePlan, ...]
+    gate: Gate
+    golden: Path | None
+    anchor: str | None = None
+    thresholds: tuple[Threshold, ...] = ()
+
+    @cached_property
+    def cell(self) -> Mapping[tuple[str, str], CellPlan]:
+        """Cells by (model name, shift label)."""
+        return {(cell.model.name, cell.key): cell for cell in self.cells}
+
+    @cached_property
+    def family(self) -> Mapping[str, int]:
+        """Declared golden tests per model: the m of alpha/m. Deselecting a cell never shrinks it."""
+        sizes = dict.fromkeys((model.name for model in self.models), 0)
+        for cell in self.cells:
+            sizes[cell.model.name] += any(row.max_regression is not None for row in cell.thresholds)
+        for aggregate in self.aggregates:
+            if "max_regression" in aggregate.limits:
+                for name in aggregate.models:
+                    sizes[name] += 1
+        return sizes

@@ -1,0 +1,178 @@
+"""Checks the rows of `thresholds` and `waivers` and ties them to the cells that they select."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_robust.spec.loader import did_you_mean
+from pytest_robust.spec.plan import Threshold, Waiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_robust.spec.check import Item
+    from pytest_robust.spec.limits import GoldenSpec, ThresholdSpec, WaiverSpec
+    from pytest_robust.spec.loader import Problems
+    from pytest_robust.spec.plan import Level
+    from pytest_robust.spec.scope import Draft
+    from pytest_robust.spec.select import Matrix, Selection
+
+_LIMITS = ("min_accuracy", "max_drop", "max_regression", "max_negative_flips")
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """A threshold and the cells that it applies to."""
+
+    threshold: Threshold
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverRow:
+    """A waiver and the cells, or the aggregates of these names, that it applies to."""
+
+    waiver: Waiver
+    selection: Selection
+    aggregates: frozenset[str]
+
+
+def threshold_rows(
+    items: Sequence[Item[ThresholdSpec]], matrix: Matrix, problems: Problems, level: Level | None
+) -> list[ThresholdRow]:
+    """Resolve all rows, in the order of the file.
+
+    Args:
+        items: the validated rows.
+        matrix: the spec's cells.
+        problems: takes rows that limit nothing or select nothing.
+        level: replaces the level of every row, as a profile may ask.
+    """
+    rows = []
+    for item in items:
+        spec = item.value
+        if spec is None:
+            continue
+        limits = {key: getattr(spec, key) for key in _LIMITS if getattr(spec, key) is not None}
+        if not limits:
+            problems.add(item.at, f"this row sets no limit; give one of {', '.join(_LIMITS)}")
+            continue
+        row = Threshold(
+            mark=problems.mark(item.at),
+            **limits,
+            level=level or spec.level,
+            against=tuple(dict.fromkeys(spec.against)),
+        )
+        if "against" in item.node.keys and not row.needs_golden:
+            text = "`against` chooses a golden, and this row sets neither max_regression nor max_negative_flips"
+            problems.add(item.node.key("against"), text)
+        selection = matrix.choose(spec.where, item.node.get("where") or item.node, problems)
+        if selection is None:
+            continue
+        where = item.node.key("where")
+        if not matrix.finds(selection, matrix.cells):
+            if matrix.complete:
+                problems.add(where, "this row matches no cell; loosen `where` or remove the row")
+            continue
+        if spec.max_drop is not None and selection.columns <= matrix.clean:
+            text = "`max_drop` is a drop from the clean cell, so it says nothing of clean itself; use min_accuracy"
+            problems.add(item.node.key("max_drop"), text)
+        rows.append(ThresholdRow(row, selection))
+    return rows
+
+
+def check_goldens(
+    items: Sequence[Item[ThresholdSpec]], golden: GoldenSpec | None, *, folder: bool, problems: Problems
+) -> None:
+    """Note thresholds whose golden the spec does not name.
+
+    Args:
+        items: the validated rows.
+        golden: the spec's `golden`.
+        folder: whether a golden folder is known, be it from the command line.
+        problems: takes the rows.
+    """
+    for item in items:
+        if item.value is None:
+            continue
+        if "anchor" in item.value.against and (golden is None or golden.anchor is None):
+            place = (item.node.get("against") or item.node).place
+            problems.add(place, "there is no anchor to judge against; name one by `golden: {path: ..., anchor: NAME}`")
+        for key in ("max_regression", "max_negative_flips"):
+            if not folder and getattr(item.value, key) is not None:
+                text = f"`{key}` needs a golden to compare with; say where by `golden: FOLDER` at the top level"
+                problems.add(item.node.key(key), text)
+
+
+def waiver_rows(
+    items: Sequence[Item[WaiverSpec]],
+    matrix: Matrix,
+    aggregates: Iterable[Draft],
+    problems: Problems,
+    today: datetime.date,
+) -> list[WaiverRow]:
+    """Resolve all waivers, in the order of the file.
+
+    Args:
+        items: the validated waivers.
+        matrix: the spec's cells.
+        aggregates: the spec's aggregates.
+        problems: takes waivers that have ended or excuse nothing.
+        today: the day to judge `until` by, which is the last day of a waiver.
+    """
+    drafts, rows = list(aggregates), []
+    for item in items:
+        spec = item.value
+        if spec is None:
+            continue
+        until = (item.node.get("until") or item.node).place
+        try:
+            ended = datetime.date.fromisoformat(spec.until) < today
+        except ValueError:
+            problems.add(until, f"'{spec.until}' is no day of the calendar")
+            continue
+        if ended:
+            problems.add(
+                until, f"this waiver of {spec.owner} ended on {spec.until}; remove it, or renew it with a reason"
+            )
+        node = item.node.get("where") or item.node
+        if not node.keys:
+            problems.add(node.place, "a waiver says what it excuses; give at least one key of `where`")
+            continue
+        selection = matrix.choose(spec.where, node, problems)
+        names = frozenset(spec.where.aggregate)
+        if selection is None or not _known_aggregates(item, drafts, matrix, problems):
+            continue
+        row = WaiverRow(Waiver(problems.mark(item.at), spec.until, spec.owner, spec.reason), selection, names)
+        finds = any(excuses(row, draft, matrix) for draft in drafts) if names else matrix.finds(selection, matrix.cells)
+        if finds:
+            rows.append(row)
+        elif matrix.complete:
+            problems.add(item.node.key("where"), "this waiver excuses nothing; loosen `where` or remove the waiver")
+    return rows
+
+
+def _known_aggregates(item: Item[WaiverSpec], drafts: Sequence[Draft], matrix: Matrix, problems: Problems) -> bool:
+    where = item.node.get("where") or item.node
+    given = where.get("aggregate")
+    if item.value is None or given is None:
+        return True
+    for key in ("suite", "shift", "severity", "entry"):
+        if key in where.keys:
+            problems.add(where.key(key), f"`{key}` chooses cells, and `aggregate` aggregates; remove one of them")
+            return False
+    names = [draft.name for draft in drafts]
+    unknown = [
+        (name, node) for name, node in zip(item.value.where.aggregate, given.rows(), strict=True) if name not in names
+    ]
+    for name, node in unknown if matrix.complete else ():
+        problems.add(node.place, f"no aggregate '{name}' in this spec{did_you_mean(name, names)}")
+    return not unknown
+
+
+def excuses(row: WaiverRow, draft: Draft, matrix: Matrix) -> bool:
+    """Whether a waiver covers an aggregate: one of its names, and one of its models."""
+    models = {matrix.models[model] for model in row.selection.models}
+    return draft.name in row.aggregates and not models.isdisjoint(draft.models)

@@ -1,0 +1,74 @@
+"""What the controller of a parallel run does: one store for all workers, and the truth about one that died."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+RESCHEDULED = "robust-rescheduled"
+"""Outcome of a case whose worker died and that runs again elsewhere: neither passed nor failed."""
+
+
+def run_folder(run: str) -> Path:
+    """The folder of one run on this host; workers on other hosts make their own under the same name."""
+    return Path(tempfile.gettempdir()) / f"pytest-robust-{run}"
+
+
+class Workers:
+    """Hooks of the process that starts xdist workers."""
+
+    def __init__(self) -> None:
+        self._run = secrets.token_hex(16)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Give every worker the name of the run's store."""
+        node.workerinput["robust_run"] = self._run
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+        """Blame the model x shift pair that was running, and run the case that merely shared its process again.
+
+        The pair's own case, when its turn comes, finds the failure in the store and reports it in one sentence.
+        """
+        folder = run_folder(self._run)
+        if not folder.is_dir():
+            return
+        from pytest_robust.engine.store import Failure, RunStore
+
+        store = RunStore(folder)
+        worker = report.node.gateway.id
+        pair = store.running(worker)
+        if pair is None:
+            return
+        store.put(
+            pair["key"],
+            Failure(
+                f"the process died while it ran model {pair['model']} on {pair['shift']}; "
+                "look for a crash in the model's operators or for exhausted memory"
+            ),
+        )
+        store.mark_running(worker, None)
+        try:
+            sched.mark_test_pending(crashitem)
+        except NotImplementedError:
+            # The loadscope family keeps the case in its work and runs it again by itself; `each` does neither.
+            if not hasattr(sched, "workqueue"):
+                return
+        report.outcome = RESCHEDULED  # type: ignore[assignment]
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """A case that runs again is counted when it has."""
+        return ("", "", "") if report.outcome == RESCHEDULED else None
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the store of the run."""
+        shutil.rmtree(run_folder(self._run), ignore_errors=True)

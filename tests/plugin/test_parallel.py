@@ -1,0 +1,137 @@
+"""Many processes: the same verdicts, each shift made once, and the truth about a worker that died."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.project import NET, SPEC, Project
+
+TWO_MODELS = SPEC.replace(
+    "  net: {path: ../net.onnx}", "  net: {path: ../net.onnx}\n  weak: {like: net, path: ../weak.onnx}"
+)
+
+COUNT_PASSES = """
+import json
+from pathlib import Path
+
+from pytest_robust.engine.store import RunStore
+
+count_pass = RunStore.count_pass
+
+def counted(self, key):
+    with Path("passes.txt").open("a") as tally:
+        tally.write(key + chr(10))
+    count_pass(self, key)
+
+RunStore.count_pass = counted
+"""
+
+
+def two_models(project: Project) -> list[str]:
+    project.spec(TWO_MODELS)
+    project.model("weak", bias=12)
+    return [*NET, *(name.replace("::net::", "::weak::") for name in NET)]
+
+
+def measured(project: Project, *arguments: str) -> dict[str, tuple[int, str, str]]:
+    """Correct, verdict and canvas digest of every cell of a run."""
+    project.run("--robust-report=out.json", *arguments, process=True)
+    report = json.loads((project.path / "out.json").read_text())
+    return {cell["id"]: (cell["correct"], cell["verdict"], cell["canvas_digest"]) for cell in report["cells"]}
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile"])
+def test_workers_change_nothing_and_every_shift_is_made_once(project: Project, dist: str) -> None:
+    names = two_models(project)
+    project.pytester.makeconftest(COUNT_PASSES)
+    serial = measured(project)
+    passes = (project.path / "passes.txt").read_text().split()
+    assert len(passes) == len(set(passes)) == len(NET)
+    (project.path / "passes.txt").unlink()
+    assert measured(project, "-n2", f"--dist={dist}") == serial
+    passes = (project.path / "passes.txt").read_text().split()
+    assert len(passes) == len(set(passes)) == len(NET)
+    assert sorted(serial) == sorted(names)
+
+
+def test_the_controller_writes_what_workers_measured(project: Project) -> None:
+    names = two_models(project)
+    assert project.run("-n2", "--robust-update", process=True).code == 0
+    parallel = project.files()
+    for path in (project.path / "golden").iterdir():
+        path.unlink()
+    assert project.run("--robust-update", process=True).code == 0
+    assert project.files() == parallel
+    assert project.run("-n2", process=True).outcomes == {"passed": len(names)}
+
+
+CRASH = """
+import os
+
+import pytest
+from pytest_robust.models import Model
+
+predict = Model.predict
+
+def dying(self, canvases, keep_size=False):
+    if os.environ.get("PYTEST_XDIST_WORKER") and self.provenance.model_sha256 == {sha!r}:
+        import hashlib
+        first = hashlib.sha256(canvases[:1].tobytes()).hexdigest()
+        if first == {first!r}:
+            os.kill(os.getpid(), 9)
+    return predict(self, canvases, keep_size)
+
+Model.predict = dying
+"""
+
+
+def crash_on(project: Project, model: Path, shift: str, severity: float) -> None:
+    """Let a worker be killed while it shows `shift` to `model`."""
+    import hashlib
+
+    import numpy as np
+
+    import pytest_robust
+
+    images = np.load(project.path / "data.npz")["x"][:1]
+    shifted = pytest_robust.apply_shift(images, shift, severity, ids=["000000"])
+    project.pytester.makeconftest(
+        CRASH.format(
+            sha=hashlib.sha256(model.read_bytes()).hexdigest(), first=hashlib.sha256(shifted.tobytes()).hexdigest()
+        )
+    )
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope"])
+def test_a_killed_worker_is_one_error_for_the_pair_it_ran_and_no_other_case_is_lost(
+    project: Project, dist: str
+) -> None:
+    names = two_models(project)
+    project.edit("  - {max_regression: 0.02, max_negative_flips: 0.05}\n", "")
+    crash_on(project, project.path / "weak.onnx", "contrast", 1)
+    run = project.run("-n2", f"--dist={dist}", "--robust-report=out.json", process=True)
+    assert run.code == 1
+    assert run.outcomes == {"passed": len(names) - 1, "failed": 1}, run.text
+    sentence = "the process died while it ran model weak on imagenet-c.contrast-1"
+    assert run.line(r"^the process died").startswith(sentence)
+    cells = {cell["id"]: cell for cell in json.loads((project.path / "out.json").read_text())["cells"]}
+    assert sorted(cells) == sorted(names)
+    assert [name for name, cell in cells.items() if cell["verdict"] == "ERROR"] == [
+        "specs/small.yaml::weak::imagenet-c.contrast-1"
+    ]
+
+
+def test_a_crash_elsewhere_is_left_to_pytest(project: Project) -> None:
+    project.edit("  - {max_regression: 0.02, max_negative_flips: 0.05}\n", "")
+    project.pytester.makepyfile(
+        """
+        import os
+
+        def test_that_dies():
+            os._exit(3)
+        """
+    )
+    run = project.run("-n2", ".", "specs/small.yaml", process=True)
+    assert run.outcomes == {"passed": len(NET), "failed": 1}
+    assert run.has("worker 'gw.' crashed while running 'test_a_crash_elsewhere_is_left_to_pytest.py::test_that_dies'")

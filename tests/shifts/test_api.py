@@ -1,0 +1,109 @@
+"""The public functions: the same bytes as a run, and mistakes answered with a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pytest_robust.errors import RobustError
+from pytest_robust.shifts.api import apply_shift, list_shifts
+from pytest_robust.shifts.noise import gaussian_noise
+from pytest_robust.shifts.registry import catalog, pixel_shift
+from pytest_robust.shifts.rng import Stream
+from pytest_robust.shifts.streams import make
+
+
+def test_it_gives_the_bytes_of_a_run(pictures: NDArray[np.uint8]) -> None:
+    ids = ["a/1", "a/2", "b/1", "b/2"]
+    for suite in catalog().values():
+        for variant in suite.expand(suite.options()):
+            shift = pixel_shift(suite.name, variant.shift)
+            run = make(shift, pictures, ids, 4, shift.resolve(variant.parameters, 40, 56))
+            assert np.array_equal(apply_shift(pictures, variant.shift, variant.severity, ids=ids, seed=4), run)
+
+
+def test_the_key_is_seed_shift_resolved_parameters_and_id(pictures: NDArray[np.uint8]) -> None:
+    bits = [Stream(4, "gaussian_noise", {"table": 224, "std": 0.18}, "x")]
+    made = apply_shift(pictures[:1], "gaussian_noise", 3, ids=["x"], seed=4, table=224)
+    assert np.array_equal(made, gaussian_noise(pictures[:1], bits, std=0.18))
+
+
+def test_ids_default_to_the_positions(pictures: NDArray[np.uint8]) -> None:
+    made = apply_shift(pictures, "shot_noise", 2)
+    assert np.array_equal(made, apply_shift(pictures, "shot_noise", 2, ids=["0", "1", "2", "3"], seed=0))
+
+
+def test_numpy_numbers_are_numbers(pictures: NDArray[np.uint8]) -> None:
+    plain = apply_shift(pictures, "gaussian_noise", 3, seed=2)
+    assert np.array_equal(apply_shift(pictures, "gaussian_noise", np.int64(3), seed=np.int64(2)), plain)
+    assert np.array_equal(apply_shift(pictures, "gaussian_noise", 3.0, seed=2), plain)
+    assert np.array_equal(apply_shift(pictures, "down_up", np.float32(0.5)), apply_shift(pictures, "down_up", 0.5))
+
+
+@pytest.mark.parametrize(("name", "severity"), [("clean", None), ("clean", 0), ("shot_noise", 0), ("down_up", 1)])
+def test_no_strength_changes_nothing(pictures: NDArray[np.uint8], name: str, severity: float | None) -> None:
+    made = apply_shift(pictures, name, severity)
+    assert np.array_equal(made, pictures)
+    assert not np.shares_memory(made, pictures)
+
+
+GOOD = np.zeros((2, 4, 4, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (GOOD.tolist(), "a uint8 array with values 0 to 255, not list"),
+        (GOOD.astype(np.float32), "not an array of float32"),
+        (GOOD[0], r"must have the shape \(N, H, W, 3\), not \(4, 4, 3\); put one image into a batch"),
+        (np.zeros((2, 3, 4, 4), np.uint8), r"not \(2, 3, 4, 4\)$"),
+        (np.zeros((2, 0, 4, 3), np.uint8), r"not \(2, 0, 4, 3\)$"),
+    ],
+)
+def test_wrong_images_are_refused(images: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        apply_shift(images, "contrast", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"name": "fog", "severity": 1}, "there is no shift 'fog'"),
+        ({"name": "contrast"}, "contrast takes a severity of 1, 2, 3, 4 or 5"),
+        ({"name": "contrast", "severity": 6}, "not 6"),
+        ({"name": "contrast", "severity": 1, "tabel": 32}, "contrast has no parameter 'tabel'; it takes table"),
+        ({"name": "clean", "severity": 1}, "clean takes no severity, not 1"),
+        ({"name": "clean", "table": 32}, "clean has no parameter 'table' beside severity"),
+        ({"name": "contrast", "severity": 1, "ids": ["a"]}, "there are 1 ids for 2 images"),
+        ({"name": "contrast", "severity": 1, "ids": "ab"}, "ids must be a sequence of strings"),
+        ({"name": "contrast", "severity": 1, "ids": [1, 2]}, "ids must be a sequence of strings"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        apply_shift(GOOD, **arguments)
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    with pytest.raises(TypeError):
+        apply_shift(GOOD, "contrast", 1, seed=0.5)  # type: ignore[arg-type]
+
+
+def test_another_device_is_refused() -> None:
+    with pytest.raises(RobustError, match="shifts run on the CPU in this version; use device='cpu', not 'cuda'"):
+        apply_shift(GOOD, "contrast", 1, device="cuda")
+
+
+def test_the_list_tells_what_apply_shift_takes() -> None:
+    rows = {f"{row.suite}.{row.name}": row for row in list_shifts()}
+    assert rows["imagenet-c.gaussian_noise"].severities == (1, 2, 3, 4, 5)
+    assert rows["imagenet-c.gaussian_noise"].parameters == {"table": "auto"}
+    assert rows["scaling.shrink_pad"].parameters == {"interpolation": "bilinear", "pad": "constant", "fill": 0}
+    for name, row in rows.items():
+        assert row.source
+        assert row.version >= 1
+        severity = row.severities[-1] if row.severities else None if row.name == "clean" else 1
+        assert apply_shift(GOOD, name, severity, **row.parameters).shape == GOOD.shape

@@ -1,0 +1,135 @@
+"""Committed digests of every shift's bytes: what holds `version` to the bytes, on any machine.
+
+After a change that is meant, raise the shift's version and run ``python tests/shifts/test_digests.py`` to write
+`digests.json` anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pytest_robust.shifts.base import PixelShift
+from pytest_robust.shifts.registry import Registry
+from pytest_robust.shifts.streams import make
+
+FILE = Path(__file__).with_name("digests.json")
+SCALINGS: dict[str, list[dict[str, Any]]] = {
+    "down_up": [{"interpolation": way} for way in ("bilinear", "bicubic", "nearest")],
+    "zoom_crop": [{}],
+    "shrink_pad": [{"pad": "constant", "fill": 128}, {"pad": "reflect"}, {"pad": "edge"}],
+    "feed_scaled": [{}],
+}
+
+
+def canvases() -> NDArray[np.uint8]:
+    """Three canvases of 45 x 61, from integers alone: ramps, a hash of the position, blocks of flat colour."""
+    row, column, channel = np.indices((45, 61, 3), dtype=np.uint32)
+    ramps = (row * 5 + column * (channel + 1) * 2) % 256
+    hashed = ((row * 61 + column) * 3 + channel + 1) * np.uint32(2654435761) >> np.uint32(24)
+    blocks = (row // 9 * 57 + column // 10 * 91 + (column % 3 == 1) * channel * 40) % 256
+    return np.stack([ramps, hashed, blocks]).astype(np.uint8)
+
+
+def cases(shift: PixelShift) -> list[dict[str, Any]]:
+    if shift.suite == "scaling":
+        return [
+            {"severity": multiple, **options}
+            for options, multiple in product(SCALINGS[shift.name], (0.25, 0.5, 0.7, 1.3, 2))
+            if not (multiple < 1 and shift.name == "zoom_crop") and not (multiple > 1 and shift.name == "shrink_pad")
+        ]
+    if not shift.severities:
+        return [{}]
+    return [{"severity": severity, "table": table} for table, severity in product((224, 64, 32), shift.severities)]
+
+
+def digests() -> dict[str, dict[str, Any]]:
+    """Shift -> its version and the digest of each case."""
+    images, ids = canvases(), ["n01440764/a.jpeg", "1", "größe/ß.png"]
+    found: dict[str, dict[str, Any]] = {}
+    for shift in Registry().shifts():
+        rows = {}
+        for parameters in cases(shift):
+            made = make(shift, images, ids, 20, shift.resolve(parameters, 45, 61))
+            rows[" ".join(map(str, parameters.values()))] = hashlib.sha256(made.tobytes()).hexdigest()[:16]
+        found[f"{shift.suite}.{shift.name}"] = {"version": shift.version, "cases": rows}
+    return found
+
+
+def reduced() -> dict[str, str]:
+    """An environment in which NumPy, OpenCV, libc and libjpeg keep to the oldest instructions they know."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__
+
+    libc = ",".join(f"-{name}" for name in ("AVX512F", "AVX512VL", "AVX512BW", "AVX2", "FMA", "FMA4", "AVX", "SSE4_2"))
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NPY_DISABLE_CPU_FEATURES": " ".join(__cpu_dispatch__),
+        "OPENCV_CPU_DISABLE": "SSSE3,SSE4.1,SSE4.2,POPCNT,AVX,FP16,AVX2,FMA3,AVX512-SKX,AVX512-ICL",
+        "OPENCV_IPP": "disabled",
+        "GLIBC_TUNABLES": f"glibc.cpu.hwcaps={libc}",
+        "JSIMD_FORCENONE": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    return digests()
+
+
+@pytest.mark.parametrize("shift", Registry().shifts(), ids=lambda shift: f"{shift.suite}.{shift.name}")
+def test_the_bytes_are_the_committed_ones(shift: PixelShift, found: dict[str, dict[str, Any]]) -> None:
+    committed = json.loads(FILE.read_text(encoding="utf-8"))
+    name = f"{shift.suite}.{shift.name}"
+    assert name in committed["shifts"], f"{name} is new: python {FILE.with_name('test_digests.py')} adds it"
+    before = committed["shifts"][name]
+    assert found[name]["version"] == before["version"], "the version was raised: write the digests anew"
+    changed = [case for case, digest in found[name]["cases"].items() if before["cases"].get(case) != digest]
+    assert not changed, (
+        f"the bytes of {name} changed for {changed}: raise its version and write the digests anew. They were made "
+        f"with {committed['made_with']}, here are {libraries()}"
+    )
+    assert found[name]["cases"].keys() == before["cases"].keys()
+
+
+def test_older_instruction_sets_give_the_same_bytes(found: dict[str, dict[str, Any]]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__, "--print"],
+        capture_output=True,
+        text=True,
+        env=reduced(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == found
+
+
+def libraries() -> dict[str, str]:
+    import cv2
+    import PIL
+    from PIL import features
+
+    return {
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "pillow": PIL.__version__,
+        "libjpeg-turbo": str(features.version("libjpeg_turbo")),
+    }
+
+
+if __name__ == "__main__":
+    if "--print" in sys.argv:
+        print(json.dumps(digests()))
+    else:
+        document = {"made_with": libraries(), "shifts": digests()}
+        FILE.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
