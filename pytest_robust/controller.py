@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,11 +230,18 @@ class Controller:
                     headlines = {name: report["headline"] for name, report in self._reports.items()}
                     table = rows(self._structure["cells"], failed)
                     replace(path, markdown(self._structure, table, headlines, failed).encode())
-                self._say(f"Report written to {path}")
+                self._say(f"Report written to {_shown(path)}")
             except RobustError as error:
                 self._say(str(error), red=True)
                 done = False
         return done
+
+
+def _shown(path: Path) -> str:
+    """A path as the user would type it."""
+    full = os.path.normpath(path)
+    near = os.path.relpath(full)
+    return full if near.startswith("..") else near
 
 
 def _interruption(session: pytest.Session, exitstatus: int) -> str | None:

@@ -42,20 +42,14 @@ class Workers:
         folder = run_folder(self._run)
         if not folder.is_dir():
             return
-        from pytest_robust.engine.store import Failure, RunStore
+        from pytest_robust.engine.store import RunStore, process_died
 
         store = RunStore(folder)
         worker = report.node.gateway.id
         pair = store.running(worker)
         if pair is None:
             return
-        store.put(
-            pair["key"],
-            Failure(
-                f"the process died while it ran model {pair['model']} on {pair['shift']}; "
-                "look for a crash in the model's operators or for exhausted memory"
-            ),
-        )
+        store.put(pair["key"], process_died(pair["model"], pair["shift"]))
         store.mark_running(worker, None)
         try:
             sched.mark_test_pending(crashitem)

@@ -17,7 +17,7 @@ from pytest_robust.data import Dataset, open_dataset
 from pytest_robust.engine import keys
 from pytest_robust.engine.canvases import Canvases, open_canvases
 from pytest_robust.engine.passes import Take, batch_size_for, run_pass
-from pytest_robust.engine.store import Failure, MeasurementError, RunStore
+from pytest_robust.engine.store import Failure, MeasurementError, RunStore, process_died
 from pytest_robust.errors import RobustError
 from pytest_robust.models import Model, open_model
 
@@ -76,7 +76,7 @@ class Engine:
                 self._passes.setdefault(keys.pass_key(want.cell, want.seed), []).append(want)
         self._datasets: dict[DatasetPlan, Dataset] = {}
         self._canvases: dict[str, Canvases] = {}
-        self._models: dict[ModelPlan, Model] = {}
+        self._models: dict[tuple[ModelPlan, int | None, int], Model] = {}
         self._finished: set[str] = set()
 
     def measure(self, cell: CellPlan, spec: str) -> Measurement:
@@ -118,6 +118,7 @@ class Engine:
         except Timeout:
             return False
         try:
+            self._bury(key)
             pending = [want for want in self._passes[key] if not self.store.has(self._key(want))]
             if pending:
                 self.store.count_pass(key)
@@ -126,6 +127,13 @@ class Engine:
         finally:
             lock.release()
         return True
+
+    def _bury(self, key: str) -> None:
+        """Give a pair of this pass that killed another worker its failure, instead of dying of it too."""
+        if dead := self.store.died_in(self._worker):
+            for want in self._passes[key]:
+                if self._key(want) in dead and not self.store.has(self._key(want)):
+                    self.store.put(self._key(want), process_died(want.cell.model.name, want.cell.key))
 
     def _run(self, pending: Sequence[Wanted]) -> None:
         def finish(name: str, result: Measurement | Failure) -> None:
@@ -179,17 +187,19 @@ class Engine:
         return takes
 
     def _model(self, cell: CellPlan) -> Model:
-        if cell.model not in self._models:
-            dataset = self._dataset(cell.shift.dataset)
-            self._models[cell.model] = open_model(
+        dataset = self._dataset(cell.shift.dataset)
+        largest = int(dataset.samples.labels.max())
+        key = (cell.model, dataset.classes, largest)
+        if key not in self._models:
+            self._models[key] = open_model(
                 cell.model,
                 device=self.settings.device,
                 classes=dataset.classes,
-                max_label=int(dataset.samples.labels.max()),
+                max_label=largest,
                 threads=self.settings.threads,
                 batch_size=batch_size_for(self._canvases_of(cell).shape, self.settings.batch_size),
             )
-        return self._models[cell.model]
+        return self._models[key]
 
     def _dataset(self, plan: DatasetPlan) -> Dataset:
         if plan not in self._datasets:

@@ -110,14 +110,15 @@ def run_pass(
 @cache
 def _libraries() -> dict[str, str]:
     """Versions of what decodes and shifts images: where a canvas changes, one of these is the likely cause."""
-    distributions = {"pillow": "pillow", "numpy": "numpy", "opencv": "opencv-python-headless"}
+    distributions = {"pillow": "pillow", "numpy": "numpy", "opencv": "opencv-python-headless", "scipy": "scipy"}
     return {name: metadata.version(distribution) for name, distribution in distributions.items()}
 
 
 def _digest_first(digest: hashlib._Hash, positions: range, shifted: NDArray[np.uint8]) -> None:
+    if positions.start == 0:
+        digest.update(repr(shifted.shape[1:]).encode())
     wanted = DIGESTED - positions.start
     if wanted > 0:
-        digest.update(repr(shifted.shape[1:]).encode())
         digest.update(np.ascontiguousarray(shifted[:wanted]).tobytes())
 
 

@@ -31,6 +31,14 @@ class Failure:
     traceback: str | None = None
 
 
+def process_died(model: str, shift: str) -> Failure:
+    """The failure of a pair whose process was killed or crashed while it ran."""
+    return Failure(
+        f"the process died while it ran model {model} on {shift}; "
+        "look for a crash in the model's operators or for exhausted memory"
+    )
+
+
 class MeasurementError(RobustError):
     """Raised to every item that needs a measurement which failed."""
 
@@ -92,12 +100,16 @@ class RunStore:
             return None
         return found
 
-    def passes_made(self) -> dict[str, int]:
-        """How often each pass was made in this run, by the pass's key; every count should be 1."""
-        counts: dict[str, int] = {}
-        for path in (self.folder / "locks").glob("*.made"):
-            counts[path.stem] = path.stat().st_size
-        return counts
+    def died_in(self, worker: str) -> set[str]:
+        """Keys that other workers have marked as running.
+
+        A mark is only set under its pass's lock, so for whoever holds that lock the marking worker is dead.
+        """
+        found = set()
+        for path in (self.folder / "running").iterdir():
+            if path.suffix != ".tmp" and path.name != worker and (pair := self.running(path.name)):
+                found.add(pair["key"])
+        return found
 
     def count_pass(self, key: str) -> None:
         """Note that a pass is being made; the caller holds its lock."""

@@ -65,9 +65,7 @@ def unpack(path: Path) -> dict[str, NDArray[Any]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise RobustError(
-            f"{path} is missing, but the .json beside it names it; restore it with git"
-        ) from None
+        raise RobustError(f"{path} is missing, but the .json beside it names it; restore it with git") from None
     except OSError as error:
         raise RobustError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     if content.startswith(b"version https://git-lfs"):

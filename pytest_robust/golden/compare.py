@@ -80,9 +80,7 @@ def find(
     return first or NotComparable(f"no golden is recorded for device class {own} (recorded: {recorded})")
 
 
-def _difference(
-    cell: GoldenCell, measurement: Measurement, samples: Samples, *, same_class: bool
-) -> str | None:
+def _difference(cell: GoldenCell, measurement: Measurement, samples: Samples, *, same_class: bool) -> str | None:
     if cell.samples.digest != measurement.samples:
         digests = _arrow(cell.samples.digest[:12], measurement.samples[:12])
         return f"the sample set changed (digest {digests}): {_sample_change(cell.samples, samples)}"

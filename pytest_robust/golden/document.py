@@ -48,9 +48,7 @@ def build(golden: GoldenFile) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             samples = cell.samples
             known = sets.setdefault(samples.digest[:12], samples)
             if known is not samples and not _same(known, samples):
-                raise RobustError(
-                    f"{where}: other samples have the same digest; measure the whole model again"
-                )
+                raise RobustError(f"{where}: other samples have the same digest; measure the whole model again")
         shared = _facts(recording.samples, recording.origin)
         lines = {key: _line(cell, shared) for key, cell in recording.cells.items()}
         recordings[device_class] = {**shared, "model_sha256": recording.model_sha256, "cells": lines}
@@ -104,9 +102,7 @@ def parse(document: Mapping[str, Any], arrays: Arrays) -> GoldenFile:
         ids = tuple(str(name) for name in arrays[ids_name(made)].tolist())
         sets[made] = Samples(ids, _unsigned(arrays[labels_name(made)]), made)
         if _table(sets[made]) != table:
-            raise RobustError(
-                f"the ids or labels of sample set {made[:12]} in the npz are not the recorded ones"
-            )
+            raise RobustError(f"the ids or labels of sample set {made[:12]} in the npz are not the recorded ones")
     recordings = {}
     for device_class, found in document["recordings"].items():
         shared = {name: found[name] for name in _SHARED}
@@ -128,9 +124,7 @@ def _check(cell: GoldenCell, where: str) -> None:
     if not len(samples.ids) == len(samples.labels) == cell.n:
         raise RobustError(f"{where}: {cell.n} predictions for {len(samples.ids)} samples; measure it again")
     if cell.correct != count_correct(cell.predicted, samples.labels):
-        raise RobustError(
-            f"{where}: {cell.correct} correct is not what its predictions say; measure it again"
-        )
+        raise RobustError(f"{where}: {cell.correct} correct is not what its predictions say; measure it again")
 
 
 def _same(one: Samples, other: Samples) -> bool:
@@ -140,9 +134,7 @@ def _same(one: Samples, other: Samples) -> bool:
 def _id_array(samples: Samples) -> NDArray[np.str_]:
     for name in samples.ids:
         if name.endswith("\0"):
-            raise RobustError(
-                f"the sample id {name!r} ends in a NUL character, which no array keeps; rename it"
-            )
+            raise RobustError(f"the sample id {name!r} ends in a NUL character, which no array keeps; rename it")
     return np.array(samples.ids, dtype=np.str_)
 
 

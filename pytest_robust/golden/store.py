@@ -102,9 +102,7 @@ def stored_models(folder: Path, spec: str) -> tuple[str, ...]:
 
 def _path(folder: Path, model: str) -> Path:
     if not _NAME.fullmatch(model):
-        raise RobustError(
-            f"{model!r} cannot name a golden; a model's name is letters, digits, '_', '.' and '-'"
-        )
+        raise RobustError(f"{model!r} cannot name a golden; a model's name is letters, digits, '_', '.' and '-'")
     return folder / f"{model}.json"
 
 
@@ -122,16 +120,12 @@ def _content(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RobustError(
-            f"{path} cannot be read ({error.strerror}); it must be a file you may read"
-        ) from error
+        raise RobustError(f"{path} cannot be read ({error.strerror}); it must be a file you may read") from error
 
 
 def _load(path: Path, content: bytes, model: str, spec: str | None) -> GoldenFile:
     if b"\n<<<<<<< " in content:
-        raise RobustError(
-            f"{path} holds the marks of a merge conflict; take one side whole, then update again"
-        )
+        raise RobustError(f"{path} holds the marks of a merge conflict; take one side whole, then update again")
     try:
         document: Any = json.loads(content)
         computed = layout.digest(document) if isinstance(document, dict) else None

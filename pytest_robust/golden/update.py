@@ -216,9 +216,7 @@ def _changes(
     return changes
 
 
-def _unexplained(
-    changes: Sequence[Change], entries: Mapping[str, Entry], model: str, reason: str | None
-) -> list[str]:
+def _unexplained(changes: Sequence[Change], entries: Mapping[str, Entry], model: str, reason: str | None) -> list[str]:
     if reason is not None:
         return []
     worse = []

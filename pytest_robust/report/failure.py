@@ -47,7 +47,8 @@ def failure_text(
     lines = [headline]
     lines += [f"  also      {reason}" for reason in record["reasons"] if reason not in headline]
     place = [str(row.mark) for row in cell.thresholds]
-    lines.append(f"  spec      {cell.shift.mark}" + (f"   thresholds at {', '.join(place)}" if place else ""))
+    asked = cell.model.mark if cell.shift.suite == "clean" else cell.shift.mark
+    lines.append(f"  spec      {asked}" + (f"   thresholds at {', '.join(place)}" if place else ""))
     if provenance is not None:
         lines.append(f"  model     {cell.model.path.text}   sha256 {provenance.model_sha256[:12]}")
         interval = record["interval"]
@@ -71,7 +72,10 @@ def failure_text(
         )
     lines.append(f"  rerun     {command}")
     if record["verdict"] in {"REGRESSED", "TOO_MANY_FLIPS", "INCONCLUSIVE", "NO_GOLDEN"}:
-        lines.append(f"  accept    {command} --robust-update --robust-reason='...'")
+        accept = f"{command} --robust-update --robust-reason='...'"
+        if cell.model.candidate:
+            accept = f"give models.{cell.model.name} this file in the spec, then update its golden"
+        lines.append(f"  accept    {accept}")
     return "\n".join(lines) + (f"\n\n{traceback}" if traceback else "")
 
 

@@ -17,30 +17,37 @@ if TYPE_CHECKING:
 
 
 def draw(table: Sequence[Row], width: int, color: bool) -> str:
-    """The table as text of at most `width` columns, with ANSI colours or without any escape code."""
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    several = len({row.spec for row in table}) > 1
-    if several:
-        drawn.add_column("spec")
-    drawn.add_column("model", no_wrap=True)
+    """The table and one line of verdicts per model, as text of at most `width` columns.
+
+    Entries stand as rows beside few models and as columns beside many. Without `color` there is no escape code.
+    """
     names = headings(table)
-    for name in ["clean", *names, "vs golden"]:
-        drawn.add_column(name, justify="right")
-    drawn.add_column("verdicts")
-    for row in table:
-        cells = [row.spec] if several else []
-        cells += [row.model, percent(row.clean)]
-        cells += [percent(row.entries.get(name)) for name in names]
-        cells += [change(row.worst), verdict_text(row.verdicts)]
-        drawn.add_row(*(Text(cell) for cell in cells), style="red" if row.failed else None)
+    several = len({row.spec for row in table}) > 1
+    titles = [f"{row.spec}::{row.model}" if several else row.model for row in table]
+    columns = [
+        [percent(row.clean), *(percent(row.entries.get(name)) for name in names), change(row.worst)] for row in table
+    ]
+    labels = ["clean", *names, "worst vs golden"]
+    if len(table) > len(labels):
+        grid = _grid(["accuracy %", *labels], [[title, *cells] for title, cells in zip(titles, columns, strict=True)])
+    else:
+        grid = _grid(
+            ["accuracy %", *titles], [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)]
+        )
     buffer = StringIO()
     console = Console(
-        file=buffer,
-        width=width,
-        force_terminal=color,
-        no_color=not color,
-        highlight=False,
-        legacy_windows=False,
+        file=buffer, width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False
     )
-    console.print(drawn)
+    console.print(grid)
+    for title, row in zip(titles, table, strict=True):
+        console.print(Text(f"{title}: {verdict_text(row.verdicts)}", style="red" if row.failed else "green"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
+
+
+def _grid(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for position, head in enumerate(heads):
+        grid.add_column(head, justify="right" if position else "left")
+    for line in lines:
+        grid.add_row(*(Text(cell) for cell in line))
+    return grid

@@ -29,7 +29,7 @@ class Bits(Protocol):
 Apply = Callable[..., "NDArray[np.uint8]"]
 """``apply(images, bits, **parameters)``: uint8 (N, H, W, 3) and one `Bits` per image -> uint8 (N, H', W', 3).
 
-Never changes its input; one image's result never depends on its neighbours in the batch.
+The images are C-contiguous. Never changes its input; one image's result never depends on its neighbours in the batch.
 """
 
 

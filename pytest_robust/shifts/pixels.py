@@ -25,7 +25,7 @@ above rounding noise and far below what an image holds, keeps it.
 FRACTION = 20
 """Fractional bits of fixed-point grey levels.
 
-255 fits an int32 eight times over, and a factor's rounding, times 255, stays under a quarter of the guard.
+255 fits an int32 eight times over, and a factor's rounding, times 255, stays under an eighth of the guard.
 """
 
 FIXED_GUARD = 1 << (FRACTION - 10)

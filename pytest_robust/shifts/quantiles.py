@@ -3,7 +3,7 @@
 Sampling by formula (Box-Muller, ziggurat) needs log and cos per value, whose last bits differ between
 instruction sets; a table look-up is the same everywhere and faster. Sixteen bits are enough for 8-bit images:
 at the strongest noise of ImageNet-C (standard deviation 0.38, 97 grey levels) neighbouring quantiles lie
-0.004 grey levels apart at the centre and less than 0.02 within two standard deviations; the tails end at 4.2
+0.004 grey levels apart at the centre and less than 0.03 within two standard deviations; the tails end at 4.2
 standard deviations, beyond which a Gaussian has 0.003 % of its mass, nearly all of it clipped.
 """
 

@@ -133,7 +133,8 @@ _Modes = Annotated[tuple[Mode, ...], DISTINCT, LISTED]
 
 
 def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+    # strict validation takes a tuple, but no list, from a function
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 class ScalingOptions(BaseModel):

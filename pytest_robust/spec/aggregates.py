@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from pytest_robust.spec.check import validate
 from pytest_robust.spec.limits import CompareRow, MceRow, TrendRow
-from pytest_robust.spec.loader import Node, did_you_mean, show
 from pytest_robust.spec.mce import mce_drafts
+from pytest_robust.spec.problems import did_you_mean, show
 from pytest_robust.spec.scope import CLEAN_COLUMN, LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_robust.spec.loader import Node
     from pytest_robust.spec.plan import Json
     from pytest_robust.spec.scope import Draft, Rules, Scope
 
@@ -36,6 +37,8 @@ def aggregate_drafts(rules: Rules, rows: Sequence[Node]) -> list[Draft]:
     Returns:
         The aggregates in the order of the file, with names that are unique per owner.
     """
+    if not rows:
+        return []
     cases = {column.label: column.mark.line for column in rules.matrix.columns}
     taken: dict[tuple[str, str], int] = {}
     drafts = []

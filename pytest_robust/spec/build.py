@@ -14,9 +14,10 @@ from pytest_robust.spec.aggregates import aggregate_drafts
 from pytest_robust.spec.cells import cell_plans
 from pytest_robust.spec.check import Item, Reader
 from pytest_robust.spec.dataset import Folder, dataset_plan
-from pytest_robust.spec.loader import Problems, did_you_mean, load
+from pytest_robust.spec.loader import load
 from pytest_robust.spec.models import ModelSection, candidate_paths
 from pytest_robust.spec.plan import AggregatePlan, DatasetPlan, Gate, Plan
+from pytest_robust.spec.problems import Problems, did_you_mean
 from pytest_robust.spec.profiles import cells_of_profile, exclusions
 from pytest_robust.spec.rows import check_goldens, excuses, threshold_rows, waiver_rows
 from pytest_robust.spec.scope import Rules

@@ -1,4 +1,4 @@
-"""Checks nodes against the language and says what is wrong in sentences with a place.
+"""Checks the sections of a spec against the language.
 
 Each element of a section is validated by itself, so that one bad row hides no problem in the others.
 """
@@ -6,40 +6,21 @@ Each element of a section is validated by itself, so that one bad row hides no p
 from __future__ import annotations
 
 import json
-import types
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
-from pytest_robust.spec.loader import Node, Place, Problems, did_you_mean, show
-from pytest_robust.spec.types import PATTERNS
+from pytest_robust.spec.annotations import step, unfold
+from pytest_robust.spec.explain import explain
+from pytest_robust.spec.loader import Node
+from pytest_robust.spec.problems import Place, Problems, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 M = TypeVar("M", bound=BaseModel)
 M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
-
-_KINDS = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "set_type": "a list",
-    "frozen_set_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "none_required": "null",
-}
-"""Errors of pydantic that mean a value of the wrong kind, and the kind that was wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,174 +97,32 @@ def validate(model: type[M], node: Node, at: Place, problems: Problems) -> M | N
     Returns:
         The validated model, or None after noting at least one problem.
     """
+    text = json.dumps(node.plain())
     try:
-        return model.model_validate_json(json.dumps(node.plain()), strict=True)
+        value = model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        _explain(error, model, node, at, problems)
+        explain(error, model, node, at, problems)
         return None
+    # Python's true equals 1, and so it passes as a choice of 1 even where pydantic is strict.
+    strays = list(_stray_booleans(node, [model])) if "true" in text or "false" in text else []
+    for stray, choices in strays:
+        wanted = " or ".join(show(choice) for choice in choices)
+        problems.add(stray.place, f"this must be {wanted}, not {show(stray.value)}")
+    return None if strays else value
 
 
-@dataclass(slots=True)
-class _Fault:
-    """One error of pydantic, tied to the document."""
-
-    type: str
-    path: tuple[str, ...]
-    place: Place
-    value: Node
-    last: str
-    expected: list[Any]
-    detail: Any
-
-
-def _explain(error: ValidationError, model: type[BaseModel], node: Node, at: Place, problems: Problems) -> None:
-    faults = [_locate(detail, model, node, at) for detail in error.errors(include_url=False)]
-    kinds: dict[tuple[str, ...], list[str]] = {}
-    for fault in faults:
-        # A union reports every branch: the branch that got deeper into the value is the one that was meant.
-        deeper = any(len(o.path) > len(fault.path) and o.path[: len(fault.path)] == fault.path for o in faults)
-        if fault.type not in _KINDS:
-            problems.add(fault.place, _sentence(fault))
-        elif not deeper:
-            kinds.setdefault(fault.path, []).append(_KINDS[fault.type])
-    for fault in faults:
-        wanted = kinds.pop(fault.path, None)
-        if wanted:
-            problems.add(fault.place, _wrong_kind(wanted, fault))
-
-
-def _locate(detail: Any, model: type[BaseModel], node: Node, at: Place) -> _Fault:
-    """Follow an error's location through the document and the types side by side.
-
-    Names of union branches and indices into a value that was wrapped as a list stand in locations too; they match
-    nothing in the document and are stepped over.
-    """
-    kind, parts = detail["type"], detail["loc"]
-    last = str(parts[-1]) if parts else ""
-    here, owner = node, at
-    path: list[str] = []
-    expected: list[Any] = [model]
-    for part in parts[:-1] if kind in ("extra_forbidden", "missing") else parts:
-        expected = [step for old in expected for step in _step(old, part)] or expected
-        if isinstance(here.value, dict) and part in here.value:
-            owner, here = here.keys[part], here.value[part]
-        elif isinstance(here.value, list) and isinstance(part, int):
-            here = here.value[part]
-            owner = here.place
-        else:
-            continue
-        path.append(str(part))
-    if kind == "extra_forbidden":
-        return _Fault(kind, (*path, last), here.key(last), here, last, expected, detail)
-    if kind == "missing":
-        return _Fault(kind, (*path, last), owner, here, last, expected, detail)
-    return _Fault(kind, tuple(path), here.place, here, last, expected, detail)
-
-
-def _sentence(fault: _Fault) -> str:
-    context: Mapping[str, Any] = fault.detail.get("ctx", {})
-    value = fault.value.plain()
-    if fault.type == "extra_forbidden":
-        valid = sorted({name for kind in fault.expected for name in keys_of(kind)})
-        return f"unknown key '{fault.last}'{did_you_mean(fault.last, valid)}"
-    if fault.type == "missing":
-        return f"the key '{fault.last}' is missing"
-    if fault.type == "not_given":
-        return str(fault.detail["msg"])
-    if fault.type in ("literal_error", "enum"):
-        choices = str(context["expected"])
-        near = did_you_mean(value, choices.replace(" or ", ", ").replace("'", "").split(", "))
-        return f"must be {choices}, not {show(value)}" + (near if "did you mean" in near else "")
-    if fault.type in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        return f"must be {_bounds(fault)}, not {show(value)}{_percent(fault, value)}"
-    if fault.type == "string_pattern_mismatch":
-        pattern = str(context["pattern"])
-        return f"must be {PATTERNS.get(pattern, f'text like {pattern}')}, not {show(value)}"
-    if fault.type in ("too_short", "string_too_short"):
-        what = "values" if fault.type == "too_short" else "characters"
-        least = context["min_length"]
-        return "must not be empty" if least == 1 else f"must have at least {least} {what}"
-    if fault.type in ("too_long", "string_too_long"):
-        return f"must have at most {context['max_length']} {'values' if fault.type == 'too_long' else 'characters'}"
-    if fault.type in ("value_error", "assertion_error"):
-        return str(context.get("error", fault.detail["msg"]))
-    message = str(fault.detail["msg"])
-    return message[0].lower() + message[1:]
-
-
-def _wrong_kind(wanted: list[str], fault: _Fault) -> str:
-    kinds = list(dict.fromkeys(wanted))
-    if "a number" in kinds:
-        kinds = [kind for kind in kinds if kind != "a whole number"]
-    given = fault.value.plain()
-    text = f"must be {' or '.join(kinds)}, not {show(given)}"
-    if kinds == ["text"] and isinstance(given, (bool, int, float)):
-        text += "; put quotes around it"
-    return text
-
-
-def _bounds(fault: _Fault) -> str:
-    found = {type(bound): bound for kind in fault.expected for bound in _metadata(kind)}
-    low, high = found.get(Ge), found.get(Le)
-    if low and high:
-        return f"between {low.ge} and {high.le}"
-    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
-    parts = [f"{word} {getattr(found[kind], kind.__name__.lower())}" for kind, word in words.items() if kind in found]
-    if parts:
-        return " and ".join(parts)
-    limits = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    return " and ".join(f"{limits[key]} {value}" for key, value in fault.detail["ctx"].items() if key in limits)
-
-
-def _percent(fault: _Fault, value: object) -> str:
-    is_fraction = any(isinstance(bound, Le) and bound.le == 1 for kind in fault.expected for bound in _metadata(kind))
-    if is_fraction and isinstance(value, (int, float)) and 1 < value <= 100:
-        return f"; it is a fraction, so write {value:g} % as {value / 100:g}"
-    return ""
-
-
-def _unfold(kind: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """The plain types in an annotation, each with the metadata around it."""
-    if isinstance(kind, FieldInfo):
-        for inner, metadata in _unfold(kind.annotation):
-            yield inner, (*metadata, *kind.metadata)
-    elif get_origin(kind) is Annotated:
-        inner_kind, *around = get_args(kind)
-        flat = [part for item in around for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
-        for inner, metadata in _unfold(inner_kind):
-            yield inner, (*metadata, *flat)
-    elif get_origin(kind) in (Union, types.UnionType):
-        for option in get_args(kind):
-            yield from _unfold(option)
-    else:
-        yield kind, ()
-
-
-def _metadata(kind: Any) -> list[Any]:
-    return [part for _, metadata in _unfold(kind) for part in metadata]
-
-
-def _fields(kind: Any) -> dict[str, FieldInfo]:
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return {}
-    return {field.alias or name: field for name, field in kind.model_fields.items()}
-
-
-def keys_of(kind: Any) -> Iterator[str]:
-    """The keys that a mapping of this type takes."""
-    for inner, _ in _unfold(kind):
-        yield from _fields(inner)
-
-
-def _step(kind: Any, part: str | int) -> Iterator[Any]:
-    """The types that a key or index of a value of this type has."""
-    for inner, _ in _unfold(kind):
-        arguments = get_args(inner)
-        origin = get_origin(inner)
-        if isinstance(part, str) and part in _fields(inner):
-            yield _fields(inner)[part]
-        elif isinstance(part, int) and origin in (list, tuple, set, frozenset) and arguments:
-            fixed = origin is tuple and arguments[-1] is not Ellipsis and part < len(arguments)
-            yield arguments[part] if fixed else arguments[0]
-        elif isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
-            yield arguments[1]
+def _stray_booleans(node: Node, kinds: list[Any]) -> Iterator[tuple[Node, tuple[Any, ...]]]:
+    """The booleans of a document that stand where only other choices are listed."""
+    if isinstance(node.value, dict):
+        for key, _, child in node.items():
+            yield from _stray_booleans(child, [after for kind in kinds for after in step(kind, key)])
+    elif isinstance(node.value, list):
+        for index, child in enumerate(node.value):
+            yield from _stray_booleans(child, [after for kind in kinds for after in step(kind, index)])
+    elif isinstance(node.value, bool):
+        # A single value may stand for a list of one.
+        listed = [after for kind in kinds for after in step(kind, 0)]
+        plain = [inner for kind in (*kinds, *listed) for inner, _ in unfold(kind)]
+        choices = [get_args(kind) for kind in plain if get_origin(kind) is Literal]
+        if choices and bool not in plain and not any(isinstance(one, bool) for args in choices for one in args):
+            yield node, choices[0]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pytest_robust.spec.check import Item
     from pytest_robust.spec.language import DataSpec
     from pytest_robust.spec.limits import ProfileSpec
-    from pytest_robust.spec.loader import Node, Problems
+    from pytest_robust.spec.loader import Node
+    from pytest_robust.spec.problems import Problems
 
 _TAKES = {
     "folder": ("path", "classes"),

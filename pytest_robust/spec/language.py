@@ -187,5 +187,5 @@ class Spec(Head):
         default=[], description="Values over several cells, with limits."
     )
     waivers: list[WaiverSpec] = Field(default=[], description="Failures that are accepted until a date.")
-    gate: GateSpec = Field(default=GateSpec(), description="How verdicts are reached.")
+    gate: GateSpec = Field(default=GateSpec(), description="What counts as significant, and what else decides.")
     profiles: dict[str, ProfileSpec] = Field(default={}, description="Named changes, chosen by --robust-profile=NAME.")

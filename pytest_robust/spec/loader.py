@@ -7,7 +7,6 @@ aliases blow up are refused, so whatever passes is a small tree of plain values.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import re
@@ -16,16 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from pytest_robust.errors import Mark, Problem, SpecError
+from pytest_robust.spec.problems import Place, Problems, did_you_mean, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from pytest_robust.spec.plan import Json
-
-Place = tuple[int, int]
-"""Line and column, both from 1."""
 
 Scalar = bool | int | float | str | None
 
@@ -44,49 +39,6 @@ _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _ENDLESS = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LARGEST = 2**63 - 1
-
-
-class Problems:
-    """Collects everything wrong in one file."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._found: dict[Problem, None] = {}
-        self._final: set[Place] = set()
-
-    def mark(self, place: Place) -> Mark:
-        """The place with the file's name."""
-        return Mark(self._file, *place)
-
-    def add(self, place: Place, message: str, *, final: bool = False) -> None:
-        """Note one problem; after a `final` one, nothing more is said of the value at that place."""
-        if place not in self._final:
-            self._found[Problem(self.mark(place), message)] = None
-        if final:
-            self._final.add(place)
-
-    def fail(self, place: Place, message: str) -> NoReturn:
-        """Note a problem that makes reading on pointless.
-
-        Raises:
-            SpecError: always, with everything found so far.
-        """
-        self.add(place, message)
-        raise SpecError(list(self._found))
-
-    def stop(self) -> None:
-        """Raise `SpecError` if anything was found."""
-        if self._found:
-            raise SpecError(list(self._found))
-
-
-def did_you_mean(wrong: object, valid: Iterable[object]) -> str:
-    """The end of a sentence about an unknown name: the closest valid one, or all of them if they are few."""
-    names = list(dict.fromkeys(str(name) for name in valid))
-    close = difflib.get_close_matches(str(wrong), names, n=1)
-    if close:
-        return f", did you mean '{close[0]}'?"
-    return f" (known: {', '.join(names)})" if 0 < len(names) <= 16 else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -199,19 +151,6 @@ def _refuse_syntax(error: yaml.MarkedYAMLError, text: str, problems: Problems) -
     if "mapping values are not allowed" in reason:
         reason += "; a value that holds ': ' needs quotes, and siblings need the same indentation"
     problems.fail(place, f"not valid YAML: {reason}")
-
-
-def show(value: object) -> str:
-    """A value as a message names it: quoted text, a number, `a list`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
-    if isinstance(value, dict):
-        return "a mapping"
-    return "a list" if isinstance(value, list) else str(value)
 
 
 class _Composer:

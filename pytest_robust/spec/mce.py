@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robust.spec.loader import did_you_mean
+from pytest_robust.spec.problems import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.spec.loader import did_you_mean
 from pytest_robust.spec.plan import EnhancerPlan, Geometry, ModelPlan, PathText, Preprocess
+from pytest_robust.spec.problems import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -259,7 +259,8 @@ class Plan:
         """Declared golden tests per model: the m of alpha/m. Deselecting a cell never shrinks it."""
         sizes = dict.fromkeys((model.name for model in self.models), 0)
         for cell in self.cells:
-            sizes[cell.model.name] += any(row.max_regression is not None for row in cell.thresholds)
+            rows = [row for row in cell.thresholds if row.max_regression is not None]
+            sizes[cell.model.name] += len({role for row in rows for role in row.against})
         for aggregate in self.aggregates:
             if "max_regression" in aggregate.limits:
                 for name in aggregate.models:

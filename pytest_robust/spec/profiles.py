@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robust.spec.limits import ProfileSpec, Where
-    from pytest_robust.spec.loader import Problems
+    from pytest_robust.spec.problems import Problems
     from pytest_robust.spec.select import Matrix, Selection
 
 

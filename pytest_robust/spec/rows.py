@@ -6,15 +6,18 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_robust.spec.loader import did_you_mean
+from pytest_robust.spec.check import validate
+from pytest_robust.spec.limits import WaiverWhere, Where
 from pytest_robust.spec.plan import Threshold, Waiver
+from pytest_robust.spec.problems import Problems, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pydantic import BaseModel
+
     from pytest_robust.spec.check import Item
     from pytest_robust.spec.limits import GoldenSpec, ThresholdSpec, WaiverSpec
-    from pytest_robust.spec.loader import Problems
     from pytest_robust.spec.plan import Level
     from pytest_robust.spec.scope import Draft
     from pytest_robust.spec.select import Matrix, Selection
@@ -54,6 +57,7 @@ def threshold_rows(
     for item in items:
         spec = item.value
         if spec is None:
+            _check_where(item, Where, matrix, problems)
             continue
         limits = {key: getattr(spec, key) for key in _LIMITS if getattr(spec, key) is not None}
         if not limits:
@@ -126,6 +130,7 @@ def waiver_rows(
     for item in items:
         spec = item.value
         if spec is None:
+            _check_where(item, WaiverWhere, matrix, problems)
             continue
         until = (item.node.get("until") or item.node).place
         try:
@@ -152,6 +157,14 @@ def waiver_rows(
         elif matrix.complete:
             problems.add(item.node.key("where"), "this waiver excuses nothing; loosen `where` or remove the waiver")
     return rows
+
+
+def _check_where(item: Item[BaseModel], kind: type[Where], matrix: Matrix, problems: Problems) -> None:
+    """Look up the names in a row's selector, where the row is wrong otherwise: they may be wrong as well."""
+    node = item.node.get("where")
+    where = validate(kind, node, node.place, Problems("")) if node else None
+    if node and where:
+        matrix.choose(where, node, problems)
 
 
 def _known_aggregates(item: Item[WaiverSpec], drafts: Sequence[Draft], matrix: Matrix, problems: Problems) -> bool:

@@ -65,9 +65,9 @@ def _tidy(value: Any) -> Any:
         return [_tidy(item) for item in value]
     if not isinstance(value, dict):
         return value
-    absent: list[Any] = [None, [], {}]
     return {
         key: _tidy(item)
         for key, item in value.items()
-        if not (key == "default" and item in absent) and not (key == "title" and "properties" not in value)
+        if not (key == "default" and (item is None or item == [] or isinstance(item, dict)))
+        and not (key == "title" and "properties" not in value)
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pytest_robust.spec.loader import Node, Problems, did_you_mean
+from pytest_robust.spec.problems import Problems, did_you_mean
 from pytest_robust.spec.shifts import CLEAN, NATURAL
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_robust.errors import Mark
     from pytest_robust.spec.limits import CompareRow, CompareSpec, MceRow, MceSpec, TrendRow, TrendSpec
+    from pytest_robust.spec.loader import Node
     from pytest_robust.spec.plan import DatasetPlan, Geometry, Json, Level
     from pytest_robust.spec.select import Matrix
 

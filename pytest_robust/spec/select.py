@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_robust.spec.loader import Node, Problems, did_you_mean
 from pytest_robust.spec.plan import Severity, ShiftPlan, severity_text
+from pytest_robust.spec.problems import Problems, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_robust.spec.limits import Where
+    from pytest_robust.spec.loader import Node
 
 _SHIFT_KEYS = ("suite", "shift", "severity", "entry")
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
-from pytest_robust.spec.check import Item, keys_of, validate
+from pytest_robust.spec.annotations import keys_of
+from pytest_robust.spec.check import Item, validate
 from pytest_robust.spec.dataset import dataset_plan, with_classes
 from pytest_robust.spec.language import NaturalEntry, SuiteEntry
-from pytest_robust.spec.loader import Node, did_you_mean, show
+from pytest_robust.spec.loader import Node
 from pytest_robust.spec.plan import ShiftPlan
+from pytest_robust.spec.problems import did_you_mean, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -139,9 +139,7 @@ def _floors(evidence: Evidence, row: Threshold) -> Iterator[Finding]:
         floor = _written(row.min_accuracy)
         if accuracy < floor:
             sentence = wording.below_floor(accuracy, floor)
-            yield Finding(
-                Verdict.BELOW_FLOOR, row.level, sentence, row.mark, "floor", float(floor - accuracy)
-            )
+            yield Finding(Verdict.BELOW_FLOOR, row.level, sentence, row.mark, "floor", float(floor - accuracy))
     if row.max_drop is not None:
         limit = _written(row.max_drop)
         if evidence.clean is None or evidence.clean[1] == 0:

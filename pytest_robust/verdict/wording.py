@@ -85,9 +85,7 @@ def regression_in_near_ties(golden: GoldenEvidence, limit: Fraction, firm: Flips
     return f"{_change(golden, limit)} ({_allowed(golden, limit)}) {_near_ties(golden, firm)}"
 
 
-def not_proven(
-    golden: GoldenEvidence, limit: Fraction, upper: float, alpha: float, samples: int | None
-) -> str:
+def not_proven(golden: GoldenEvidence, limit: Fraction, upper: float, alpha: float, samples: int | None) -> str:
     """The drop is within `max_regression` but its upper bound is not."""
     digits = _telling(Fraction(upper), limit)
     wanted = "" if samples is None else f"; about {about(samples)} samples would prove it"

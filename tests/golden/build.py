@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,8 @@ def golden(model: str = MODEL, **fields: Any) -> GoldenFile:
 def meaning(held: GoldenFile | None) -> dict[str, Any] | None:
     """What a golden says, comparable with ==; it covers the arrays by their digests."""
     return None if held is None else {**build(held)[0], "spec": held.spec}
+
+
+def pair(folder: Path, model: str = MODEL) -> tuple[Path, Path]:
+    (npz,) = [path for path in folder.glob("*.npz") if path.name.rsplit(".", 2)[0] == model]
+    return folder / f"{model}.json", npz

@@ -31,27 +31,56 @@ def after(scenario: str, held: GoldenFile | None) -> GoldenFile:
     return GoldenFile(SPEC, MODEL)
 
 
-def die_at(step: int, torn: bool) -> None:
-    """Let this process be killed before its step-th change to the disk, a file being synced cut in half first."""
-    left = step
+class Disk:
+    """A disk that keeps only what was synced, for a process that is killed before its step-th change to it.
 
-    def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    With `power_cut`, files that were not synced since they were made lose their second half, and of several
+    changes of names since the folder was synced the first is undone: the disk may have kept only the later ones.
+    """
+
+    def __init__(self, folder: Path, step: int, *, power_cut: bool) -> None:
+        self.folder, self.left, self.power_cut = folder, step, power_cut
+        self.synced = {path.stat().st_ino for path in folder.iterdir()}
+        self.renamed: list[tuple[Path, bytes | None]] = []
+        for name in STEPS:
+            setattr(os, name, self.wrapped(name, getattr(os, name)))
+
+    def wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                if torn and name == "fsync" and stat.S_ISREG(os.fstat(args[0]).st_mode):
-                    os.ftruncate(args[0], os.fstat(args[0]).st_size // 2)
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **named)
+            self.left -= 1
+            if self.left == 0:
+                self.die()
+            changed = {"replace": args[-1], "unlink": args[0]}.get(name)
+            before = content(Path(changed)) if changed is not None and self.power_cut else None
+            result = real(*args, **named)
+            if changed is not None:
+                self.renamed.append((Path(changed), before))
+            if name == "fsync":
+                status = os.fstat(args[0])
+                self.synced.add(status.st_ino)
+                if stat.S_ISDIR(status.st_mode):
+                    self.renamed.clear()
+            return result
 
         return call
 
-    for name in STEPS:
-        setattr(os, name, wrapped(name, getattr(os, name)))
+    def die(self) -> None:
+        self.left = -1
+        if self.power_cut:
+            if len(self.renamed) > 1:
+                path, before = self.renamed[0]
+                path.unlink() if before is None else path.write_bytes(before)
+            for path in self.folder.iterdir():
+                if path.is_file() and path.stat().st_ino not in self.synced:
+                    os.truncate(path, path.stat().st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill(folder: Path, scenario: str, torn: bool) -> None:
+def content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def kill(folder: Path, scenario: str, power_cut: bool) -> None:
     """Copies `folder/0` to `folder/1`, `folder/2`, ... and is killed in each one step later, until it is done."""
     held = read(folder / "0", MODEL)
     new = after(scenario, held)
@@ -60,7 +89,7 @@ def kill(folder: Path, scenario: str, torn: bool) -> None:
         shutil.copytree(folder / "0", copy)
         process = os.fork()
         if process == 0:
-            die_at(step, torn)
+            Disk(copy, step, power_cut=power_cut)
             write(copy, new, expected=held)
             os._exit(0)
         if os.waitpid(process, 0)[1] == 0:
@@ -95,6 +124,7 @@ def full(folder: Path) -> None:
     for room in [*range(0, 4000, 131), 100_000]:
         copy = folder / str(room + 1)
         shutil.copytree(folder / "0", copy)
+        (copy / ".gitattributes").unlink()
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
         try:
             write(copy, new, expected=held)
@@ -109,7 +139,7 @@ def full(folder: Path) -> None:
 if __name__ == "__main__":
     mode, where, *rest = sys.argv[1:]
     if mode == "kill":
-        kill(Path(where), rest[0], rest[1] == "torn")
+        kill(Path(where), rest[0], rest[1] == "power cut")
     elif mode == "add":
         add(Path(where), *rest)
     else:

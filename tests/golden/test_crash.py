@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_robust import measurement as package
-from pytest_robust.golden import GoldenFile, read, write
+from pytest_robust.golden import GoldenFile, arrays, read, write
 
 from .build import KEYS, MODEL, SPEC, entries, golden, meaning, update
 
@@ -34,15 +34,15 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
-@pytest.mark.parametrize("torn", ["whole", "torn"])
+@pytest.mark.parametrize("way", ["kill", "power cut"])
 @pytest.mark.parametrize("scenario", ["first", "update", "remove"])
-def test_killed_at_any_step_the_pair_is_the_old_or_the_new(scenario: str, torn: str, tmp_path: Path) -> None:
+def test_killed_at_any_step_the_pair_is_the_old_or_the_new(scenario: str, way: str, tmp_path: Path) -> None:
     (tmp_path / "0").mkdir()
     old = None if scenario == "first" else golden()
     if old is not None:
         write(tmp_path / "0", old, expected=None)
     new = {"first": golden(), "update": update(old, entries({KEYS[1]: 5})), "remove": None}[scenario]
-    steps = int(finish(start("kill", tmp_path, scenario, torn)))
+    steps = int(finish(start("kill", tmp_path, scenario, way)))
     assert steps > 5
     seen = []
     for step in range(1, steps + 1):
@@ -73,6 +73,23 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.npz"))) == 1
 
 
+def test_a_reader_that_is_overtaken_by_a_writer_reads_the_new_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = golden()
+    new = update(old, entries({KEYS[1]: 5}))
+    write(tmp_path, old, expected=None)
+    unpack = arrays.unpack
+
+    def overtaken(path: Path) -> object:
+        monkeypatch.undo()
+        write(tmp_path, new, expected=old)
+        return unpack(path)
+
+    monkeypatch.setattr(arrays, "unpack", overtaken)
+    assert meaning(read(tmp_path, MODEL)) == meaning(new)
+
+
 def test_a_full_disk_leaves_the_old_pair(tmp_path: Path) -> None:
     old = golden()
     new = update(old, entries({KEYS[1]: 5}))
@@ -88,5 +105,8 @@ def test_a_full_disk_leaves_the_old_pair(tmp_path: Path) -> None:
             assert outcome == "written"
         expected: GoldenFile = new if outcome == "written" else old
         assert meaning(read(folder, MODEL)) == meaning(expected)
-        assert len(list(folder.iterdir())) == 4, "nothing half-written stays"
+        names = {path.name for path in folder.iterdir()}
+        assert not [name for name in names if name.endswith(".tmp")], "nothing half-written stays"
+        assert len([name for name in names if name.startswith(MODEL)]) == 2
+    assert "0" in outcomes
     assert any(min(sizes) + 100 < int(room) < max(sizes) - 100 for room in outcomes), "the JSON alone failed too"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
+import shutil
 import subprocess
-import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pytest_robust.errors import RobustError
 from pytest_robust.golden import (
-    GoldenCell,
     GoldenFile,
-    Origin,
-    Recording,
     prune,
     read,
     stored_models,
@@ -30,104 +24,21 @@ from pytest_robust.golden import (
     write,
 )
 from pytest_robust.golden.arrays import pack, unpack
-from pytest_robust.golden.document import build
-from pytest_robust.measurement import Samples, count_correct
+from pytest_robust.measurement import Samples
 
-from .build import KEYS, MODEL, SPEC, entries, golden, meaning, samples, sha, update
+from .build import KEYS, MODEL, SPEC, entries, golden, meaning, pair, samples, sha, update
 
 
-@pytest.fixture
-def stored(tmp_path: Path) -> tuple[Path, GoldenFile]:
-    held = golden()
+def test_text_that_is_no_utf8_survives(tmp_path: Path) -> None:
+    """File names and arguments that are not UTF-8 reach Python as lone surrogates."""
+    odd = Samples(("caf\udce9.png", "é.png"), np.array([0, 1], np.uint16), sha("odd"))
+    held = update(None, entries({"clean": 1}, of=odd), reason="\udcff für Köln")
     write(tmp_path, held, expected=None)
-    return tmp_path, held
-
-
-def pair(folder: Path, model: str = MODEL) -> tuple[Path, Path]:
-    (npz,) = [path for path in folder.glob("*.npz") if path.name.rsplit(".", 2)[0] == model]
-    return folder / f"{model}.json", npz
-
-
-names = st.text("abcXYZ019_.-", min_size=1, max_size=8)
-plain_text = st.text(max_size=6)
-any_text = st.text(st.characters(), max_size=6)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | plain_text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain_text, inner, max_size=3),
-    max_leaves=4,
-)
-origins = st.builds(
-    Origin,
-    onnxruntime=names,
-    providers=st.lists(names, max_size=2).map(tuple),
-    options=st.dictionaries(names, st.integers() | plain_text, max_size=2),
-    geometry=plain_text,
-    preprocess=plain_text,
-    date=st.sampled_from(["2026-11-01", "2026-11-02"]),
-    reason=st.none() | any_text,
-)
-id_texts = st.text(st.characters(), max_size=5).filter(lambda name: not name.endswith("\0"))
-
-
-@st.composite
-def goldens(draw: st.DrawFn) -> GoldenFile:
-    sets: list[Samples] = []
-    for ids in draw(st.lists(st.lists(id_texts, unique=True, max_size=5), min_size=1, max_size=2)):
-        labels = draw(st.lists(st.integers(0, 65535), min_size=len(ids), max_size=len(ids)))
-        sets.append(Samples(tuple(ids), np.array(labels, np.uint16), sha(f"{len(sets)}")))
-
-    def cell() -> GoldenCell:
-        made = draw(st.sampled_from(sets))
-        count = len(made.ids)
-        predicted = np.array(draw(st.lists(st.integers(0, 65535), min_size=count, max_size=count)), np.uint16)
-        return GoldenCell(
-            samples=made,
-            predicted=predicted,
-            correct=count_correct(predicted, made.labels),
-            shift_version=draw(st.integers(1, 9)),
-            canvas_digest=sha(draw(names)),
-            parameters=draw(st.dictionaries(plain_text, values, max_size=3)),
-            origin=draw(origins),
-            source=draw(st.sampled_from(["generated", "stored"])),
-        )
-
-    recordings = {}
-    for device_class in draw(st.lists(names, unique=True, min_size=1, max_size=2)):
-        cells = {key: cell() for key in draw(st.lists(names, unique=True, min_size=1, max_size=3))}
-        recordings[device_class] = Recording(device_class, sha(draw(names)), draw(origins), sets[0].digest, cells)
-    return GoldenFile(draw(names), "m.1-x", recordings)
-
-
-@settings(deadline=None, max_examples=60)
-@given(goldens())
-def test_what_is_written_is_read_back(held: GoldenFile) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write(folder, held, expected=None)
-        found = read(folder, held.model, spec=held.spec)
-        assert found is not None
-        assert found.recordings.keys() == held.recordings.keys()
-        for device_class, recording in held.recordings.items():
-            again = found.recordings[device_class]
-            assert (again.model_sha256, again.origin, again.samples, again.device_class) == (
-                recording.model_sha256,
-                recording.origin,
-                recording.samples,
-                device_class,
-            )
-            assert again.cells.keys() == recording.cells.keys()
-            for key, cell in recording.cells.items():
-                twin = again.cells[key]
-                assert twin.same_as(cell)
-                assert (twin.n, twin.correct, twin.origin) == (cell.n, cell.correct, cell.origin)
-                assert twin.predicted.dtype == np.uint16
-                assert twin.samples.ids == cell.samples.ids
-                assert np.array_equal(twin.samples.labels, cell.samples.labels)
-        before = {path.name: path.read_bytes() for path in folder.glob("m*")}
-        assert len(before) == 2
-        write(folder, GoldenFile(held.spec, held.model), expected=found)
-        write(folder, found, expected=None)
-        assert {path.name: path.read_bytes() for path in folder.glob("m*")} == before
+    found = read(tmp_path, MODEL)
+    assert found is not None
+    assert found.recordings["cpu"].cells["clean"].samples.ids == odd.ids
+    assert found.recordings["cpu"].origin.reason == "\udcff für Köln"
+    assert "für Köln" in (tmp_path / f"{MODEL}.json").read_text("utf-8")
 
 
 def test_no_golden_is_none(tmp_path: Path) -> None:
@@ -198,6 +109,7 @@ def test_one_changed_cell_is_one_changed_line(stored: tuple[Path, GoldenFile]) -
     assert set(written) == {path, pair(folder)[1]}
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_git_shows_the_change_as_two_lines_and_the_npz_as_binary(stored: tuple[Path, GoldenFile]) -> None:
     folder, held = stored
 
@@ -223,186 +135,6 @@ def test_writing_what_was_read_touches_nothing(stored: tuple[Path, GoldenFile]) 
     assert held is not None
     assert write(folder, held, expected=held) == ()
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in pair(folder)} == before
-
-
-@pytest.mark.parametrize("which", [0, 1], ids=["json", "npz"])
-def test_cut_short_at_any_byte_is_an_error(which: int, stored: tuple[Path, GoldenFile]) -> None:
-    folder, held = stored
-    target = pair(folder)[which]
-    content = target.read_bytes()
-    for length in range(len(content)):
-        target.write_bytes(content[:length])
-        if which == 0 and length == len(content) - 1:
-            assert meaning(read(folder, MODEL, spec=SPEC)) == meaning(held), "only the last newline is missing"
-        else:
-            with pytest.raises(RobustError, match=f"^{re.escape(str(target))} .*restore it with git"):
-                read(folder, MODEL, spec=SPEC)
-
-
-@pytest.mark.parametrize("which", [0, 1], ids=["json", "npz"])
-def test_no_flipped_byte_becomes_another_measurement(which: int, stored: tuple[Path, GoldenFile]) -> None:
-    folder, held = stored
-    target = pair(folder)[which]
-    content = target.read_bytes()
-    for position in range(len(content)):
-        for mask in (0x01, 0x80)[: which + 1]:
-            target.write_bytes(content[:position] + bytes([content[position] ^ mask]) + content[position + 1 :])
-            try:
-                found = read(folder, MODEL, spec=SPEC)
-            except RobustError:
-                continue
-            assert meaning(found) == meaning(held)
-
-
-def edit(path: Path, *keys: str, to: Any) -> None:
-    document = json.loads(path.read_text())
-    inner = document
-    for key in keys[:-1]:
-        inner = inner[key]
-    assert inner[keys[-1]] != to
-    inner[keys[-1]] = to
-    path.write_text(json.dumps(document, indent=2))
-
-
-@pytest.mark.parametrize(
-    ("keys", "to"),
-    [
-        (("recordings", "cpu", "cells", "clean", "correct"), 8),
-        (("recordings", "cpu", "cells", "clean", "canvas_digest"), sha("forged")),
-        (("recordings", "cpu", "cells", "clean", "parameters"), {"strength": 0.5}),
-        (("recordings", "cpu", "cells", "clean", "shift_version"), 2),
-        (("recordings", "cpu", "cells", "clean", "n"), float("nan")),
-        (("recordings", "cpu", "model_sha256"), sha("forged")),
-        (("recordings", "cpu", "reason"), "another"),
-        (("recordings",), {}),
-        (("digest",), "0" * 64),
-        (("digest",), 7),
-        (("model",), "other"),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
-)
-def test_an_edit_by_hand_is_found(keys: tuple[str, ...], to: Any, stored: tuple[Path, GoldenFile]) -> None:
-    path, _ = pair(stored[0])
-    edit(path, *keys, to=to)
-    with pytest.raises(RobustError, match=r"resnet50\.json does not match its own digest: it was edited by hand"):
-        read(stored[0], MODEL)
-
-
-def test_another_layout_of_the_same_json_is_no_edit(stored: tuple[Path, GoldenFile]) -> None:
-    path, _ = pair(stored[0])
-    path.write_bytes(json.dumps(json.loads(path.read_text()), indent=8).replace("\n", "\r\n").encode())
-    assert meaning(read(stored[0], MODEL)) == meaning(stored[1])
-
-
-def test_a_forged_digest_does_not_help(stored: tuple[Path, GoldenFile]) -> None:
-    """Whoever also mends the digest and renames the npz is stopped by the counts."""
-    folder, held = stored
-    path, npz = pair(folder)
-    document, _ = build(held)
-    from pytest_robust.golden.document import digest
-
-    document["recordings"]["cpu"]["cells"]["clean"]["correct"] = 8
-    forged = {**document, "digest": digest(document)}
-    path.write_text(json.dumps(forged))
-    npz.rename(folder / f"{MODEL}.{forged['digest'][:16]}.npz")
-    with pytest.raises(RobustError, match="clean on cpu: 8 correct is not what its predictions say"):
-        read(folder, MODEL)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        pytest.param(lambda arrays: {**arrays, "predicted/cpu/clean": arrays["predicted/cpu/clean"][::-1]}, id="order"),
-        pytest.param(lambda arrays: {**arrays, "extra": arrays["predicted/cpu/clean"]}, id="extra"),
-        pytest.param(lambda arrays: {k: v for k, v in arrays.items() if not k.startswith("ids")}, id="no ids"),
-        pytest.param(
-            lambda arrays: {k: v[::-1] if k.startswith("ids") else v for k, v in arrays.items()}, id="other ids"
-        ),
-        pytest.param(
-            lambda arrays: {k: v + 1 if k.startswith("labels") else v for k, v in arrays.items()}, id="labels"
-        ),
-        pytest.param(
-            lambda arrays: {k: v.astype(float) if k.startswith("pred") else v for k, v in arrays.items()}, id="type"
-        ),
-    ],
-)
-def test_an_npz_of_other_content_is_an_error(damage: Any, stored: tuple[Path, GoldenFile]) -> None:
-    _, npz = pair(stored[0])
-    npz.write_bytes(pack(damage(unpack(npz))))
-    with pytest.raises(RobustError, match=r"resnet50\.json (does not fit its npz|is not as pytest-robust)"):
-        read(stored[0], MODEL)
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"", "is not JSON or is cut short"),
-        (b"not json", "is not JSON or is cut short"),
-        (b"\xff\xfe", "is not JSON or is cut short"),
-        (b"[" * 100_000, "is not JSON or is cut short"),
-        (b"[]", "is not a golden"),
-        (b"{}", "is not a golden"),
-        (b'{"format": true}', "is not a golden"),
-        (b'{"format": "1"}', "is not a golden"),
-        (b'{"format": 0}', "is not a golden"),
-        (b'{"format": 2, "anything": [NaN]}', "has format 2, written by a newer pytest-robust; upgrade this one"),
-        (b'{"format": 1}', "does not match its own digest"),
-        (b'{\n<<<<<<< HEAD\n  "digest": "', "marks of a merge conflict"),
-    ],
-)
-def test_a_file_that_is_no_golden(content: bytes, sentence: str, tmp_path: Path) -> None:
-    path = tmp_path / "m.json"
-    path.write_bytes(content)
-    with pytest.raises(RobustError, match=sentence) as error:
-        read(tmp_path, "m")
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_golden_of_the_right_digest_but_the_wrong_shape(tmp_path: Path) -> None:
-    from pytest_robust.golden.document import digest
-
-    shapes: list[dict[str, Any]] = [
-        {},
-        {"samples": 3, "recordings": []},
-        {"samples": {}, "recordings": {"cpu": {}}},
-    ]
-    for shape in shapes:
-        document: dict[str, Any] = {"format": 1, "model": "m", "spec": "s", **shape}
-        document["digest"] = digest(document)
-        (tmp_path / "m.json").write_text(json.dumps(document))
-        (tmp_path / f"m.{document['digest'][:16]}.npz").write_bytes(pack({}))
-        with pytest.raises(RobustError, match="is not as pytest-robust writes a golden"):
-            read(tmp_path, "m")
-
-
-def test_files_that_cannot_be_read(stored: tuple[Path, GoldenFile]) -> None:
-    folder, _ = stored
-    path, npz = pair(folder)
-    npz.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    with pytest.raises(RobustError, match=r"npz is only a Git LFS pointer; fetch the file with `git lfs pull`"):
-        read(folder, MODEL)
-    npz.unlink()
-    with pytest.raises(RobustError, match=r"npz is missing, but the \.json beside it names it"):
-        read(folder, MODEL)
-    npz.mkdir()
-    with pytest.raises(RobustError, match="cannot be read"):
-        read(folder, MODEL)
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(RobustError, match=r"resnet50\.json cannot be read"):
-        read(folder, MODEL)
-    (folder / "file").write_text("")
-    with pytest.raises(RobustError, match="cannot be read"):
-        read(folder / "file", MODEL)
-
-
-def test_a_pickled_array_is_never_loaded(stored: tuple[Path, GoldenFile]) -> None:
-    _, npz = pair(stored[0])
-    with npz.open("wb") as stream:
-        np.savez(stream, allow_pickle=True, **{"predicted/cpu/clean": np.array([{}], dtype=object)})
-    with pytest.raises(RobustError, match="damaged"):
-        read(stored[0], MODEL)
 
 
 def test_two_specs_do_not_share_a_golden(stored: tuple[Path, GoldenFile]) -> None:

@@ -1,7 +1,16 @@
 """A user's project for every test of the plugin."""
 
+import cv2  # noqa: F401
+import PIL.Image
 import pytest
+import scipy.special  # noqa: F401
 
+# pytester forgets what a run in this process imported, and extension modules do not survive a second import:
+# import here, once, all that a run imports.
+import pytest_robust.bench
+import pytest_robust.collect
+import pytest_robust.controller
+import pytest_robust.models.runtime
 from tests.plugin.project import Project
 
 CI_VARIABLES = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "BUILDKITE")
@@ -12,6 +21,10 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of the tests' own are not in CI unless a test says so."""
     for name in (*CI_VARIABLES, "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
+
+
+pytest_robust.models.runtime.load_runtime()
+PIL.Image.init()
 
 
 @pytest.fixture

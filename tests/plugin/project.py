@@ -44,7 +44,7 @@ COUNT = 300
 class Project:
     """The user's folder, and a way to run pytest in it.
 
-    The images are grey noise with a tint of 2 to 40 grey levels in one channel, which is the class. `net.onnx`
+    The images are grey noise with a tint of 4 to 42 grey levels in one channel, which is the class. `net.onnx`
     answers the brightest channel: all right, and right under every shift. `model(name, bias)` adds `bias` grey
     levels to the first class, so that it takes weakly tinted images of the others for its own.
     """
@@ -55,7 +55,7 @@ class Project:
         random = np.random.default_rng(0)
         labels = np.arange(COUNT) % 3
         images = random.integers(60, 180, (COUNT, 16, 16, 1), np.uint8).repeat(3, axis=3)
-        tints = np.linspace(2, 40, COUNT).astype(np.uint8)
+        tints = np.linspace(4, 42, COUNT).astype(np.uint8)
         images[np.arange(COUNT), :, :, labels] += tints[:, None, None]
         np.savez(self.path / "data.npz", x=images, y=labels)
         self.model("net")

@@ -107,8 +107,8 @@ def test_every_mistake_of_a_spec_is_reported_at_once_with_its_place(project: Pro
     assert run.code == 2
     found = [line for line in run.text.splitlines() if line.startswith("specs/small.yaml:")]
     assert [line.split(": ")[0] for line in found] == [
-        "specs/small.yaml:2:20",
-        "specs/small.yaml:6:38",
+        "specs/small.yaml:2:19",
+        "specs/small.yaml:6:39",
         "specs/small.yaml:9:6",
     ]
     assert "did you mean 'npz'" in found[0]
@@ -120,7 +120,7 @@ def test_every_mistake_of_a_spec_is_reported_at_once_with_its_place(project: Pro
 def test_collecting_opens_no_image_no_model_and_no_runtime(project: Project) -> None:
     (project.path / "data.npz").unlink()
     (project.path / "net.onnx").unlink()
-    project.edit("../data.npz", "${NOT_SET_ANYWHERE}/data.npz")
+    project.edit("../data.npz", "'${NOT_SET_ANYWHERE}/data.npz'")
     project.pytester.makeconftest(
         """
         import sys

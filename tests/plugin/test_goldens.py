@@ -156,7 +156,7 @@ def test_a_candidate_cannot_become_the_golden(project: Project) -> None:
 
 
 def test_a_pin_that_does_not_match_is_an_error_and_updates_nothing(project: Project) -> None:
-    project.edit("{path: ../net.onnx}", "{path: ../net.onnx, sha256: " + "0" * 64 + "}")
+    project.edit("{path: ../net.onnx}", "{path: ../net.onnx, sha256: " + "f" * 64 + "}")
     run = project.run("--robust-update")
     assert run.code == 1
     assert run.has("sha256")
@@ -205,7 +205,8 @@ def test_a_golden_folder_that_cannot_be_written_loses_nothing(project: Project) 
     (project.path / "golden").write_text("a file where a folder should be")
     run = project.run("--robust-update")
     assert run.code == 1
-    assert run.has(r"Golden of net not updated: .*golden")
+    assert run.has(r"^\S+golden/net\.json cannot be read")
+    assert (project.path / "golden").read_text() == "a file where a folder should be"
     assert "Traceback" not in run.text
 
 
@@ -219,7 +220,7 @@ def test_the_golden_option_overrides_the_spec(project: Project) -> None:
 def test_an_anchor_judges_beside_the_latest(project: Project) -> None:
     project.edit("golden: ../golden", "golden: {path: ../golden, anchor: release-1}")
     project.edit("max_negative_flips: 0.05}", "max_negative_flips: 0.05, against: [latest, anchor]}")
-    assert project.run("--robust-update", "-k", "clean").code == 1
+    assert project.run("--robust-update").code == 1
     project.run("--robust-update-new", "--robust-golden=golden/release-1")
     assert (project.path / "golden" / "release-1" / "net.json").exists()
     assert project.run().outcomes == {"passed": len(NET)}

@@ -142,7 +142,7 @@ def test_a_report_that_cannot_be_written_fails_the_run(project: Project) -> None
     (project.path / "blocked").write_text("")
     run = project.run("--robust-report=blocked/out.json")
     assert run.code == 1
-    assert run.has(r"^the report \S+out\.json cannot be written")
+    assert run.has(r"^the report \S+out\.npz cannot be written")
 
 
 def test_nothing_is_left_in_the_temporary_folder(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Many processes: the same verdicts, each shift made once, and the truth about a worker that died."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ TWO_MODELS = SPEC.replace(
 
 COUNT_PASSES = """
 import json
+import shutil
 from pathlib import Path
 
 from pytest_robust.engine.store import RunStore
@@ -59,8 +61,7 @@ def test_the_controller_writes_what_workers_measured(project: Project) -> None:
     names = two_models(project)
     assert project.run("-n2", "--robust-update", process=True).code == 0
     parallel = project.files()
-    for path in (project.path / "golden").iterdir():
-        path.unlink()
+    shutil.rmtree(project.path / "golden")
     assert project.run("--robust-update", process=True).code == 0
     assert project.files() == parallel
     assert project.run("-n2", process=True).outcomes == {"passed": len(names)}

@@ -69,6 +69,7 @@ def test_impulse_noise_meets_its_amount_with_equal_halves(amount: float) -> None
     made = impulse_noise(flat(100), [EveryWord()], amount=amount)
     black, white = np.count_nonzero(made == 0), np.count_nonzero(made == 255)
     assert black == white
+    assert made.ravel()[0] == 0, "the lowest words are black"
     assert abs(black + white - amount * made.size) <= 3
     assert np.count_nonzero(made == 100) == made.size - black - white
 

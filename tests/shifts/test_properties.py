@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,17 @@ def test_views_of_an_array_shift_as_their_copies_do(pictures: NDArray[np.uint8],
     same = np.ascontiguousarray(view)
     made = [make(shift, images, ids(4), 0, numbers(shift, same)) for images in (view, same)]
     assert np.array_equal(*made)
+
+
+def test_a_rule_is_given_contiguous_images(pictures: NDArray[np.uint8]) -> None:
+    seen: list[bool] = []
+
+    def rule(images: NDArray[np.uint8], bits: Any, **_: Any) -> NDArray[np.uint8]:
+        seen.append(images.flags.c_contiguous)
+        return images.copy()
+
+    make(replace(TABLED[0], apply=rule), pictures[:, ::2, ::-1], ids(4), 0, {"std": 0.1})
+    assert seen == [True]
 
 
 @EVERY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,7 +41,9 @@ def darker(rule: Callable[..., Any] | None = None, **changes: Any) -> PixelShift
 
 def expand(suite: str, registry: Registry | None = None, **entry: Any) -> list[tuple[str, Any, dict[str, Any]]]:
     found = (registry or default_registry()).catalog()[suite]
-    return [(v.shift, v.severity, dict(v.parameters)) for v in found.expand(found.options.model_validate(entry))]
+    # strictly and from JSON, as a spec is read
+    read = found.options.model_validate_json(json.dumps(entry), strict=True)
+    return [(v.shift, v.severity, dict(v.parameters)) for v in found.expand(read)]
 
 
 def test_the_catalog_names_the_suites_and_every_variant_can_be_made() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,10 @@ def run(name: str, images: NDArray[np.uint8], multiple: float, **options: Any) -
 
 def expand(**entry: Any) -> list[tuple[str, Any]]:
     suite = catalog()["scaling"]
-    return [(one.shift, one.severity) for one in suite.expand(suite.options.model_validate(entry))]
+    # strictly and from JSON, as a spec is read
+    read = suite.options.model_validate_json(json.dumps(entry), strict=True)
+    assert read == suite.options.model_validate(entry)
+    return [(one.shift, one.severity) for one in suite.expand(read)]
 
 
 @pytest.mark.parametrize("name", ["down_up", "zoom_crop", "shrink_pad", "feed_scaled"])
@@ -68,6 +72,9 @@ def test_shrink_pad_frames_the_small_image(size: tuple[int, int]) -> None:
     inner = max(1, int(height / 2 + 0.5)) * max(1, int(width / 2 + 0.5))
     assert np.count_nonzero(made[0, ..., 0] == 200) == inner
     assert np.count_nonzero(made[0, ..., 0] == 9) == height * width - inner
+    for axis, side in ((1, height), (0, width)):
+        (inside,) = np.nonzero((made[0, ..., 0] == 200).any(axis=axis))
+        assert 0 <= (side - 1 - inside[-1]) - inside[0] <= 1, "the frame is even, or one wider at the end"
     for pad in ("edge", "reflect"):
         assert np.array_equal(run("shrink_pad", image, 0.25, pad=pad), image)
 

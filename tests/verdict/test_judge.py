@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,12 @@ from pytest_robust.verdict import (
     fails,
     mcnemar_midp,
     minimum_detectable_drop,
+    samples_to_prove,
     tango_upper,
     updated,
     wilson,
 )
+from pytest_robust.verdict.wording import about
 
 from .cases import GATE, compared, flips, golden, judged, measured, row
 
@@ -162,6 +166,10 @@ def test_an_anchor_is_judged_too_and_never_stale():
     found = judged(better, row(max_regression=0.02, against=("anchor",)))
     assert (found.verdict, found.role) == (Verdict.PASS, "anchor")
     assert judged(better, both).verdict is Verdict.NO_GOLDEN
+    table = flips(1000, 645, 5, 60)
+    ungated = Evidence(n=1000, correct=700, goldens={"latest": golden(table), "anchor": golden(table, "anchor")})
+    assert judged(ungated, row(max_regression=0.02, against=("anchor",))).verdict is Verdict.PASS
+    assert judged(ungated, both).verdict is Verdict.IMPROVED
 
 
 def test_proven_is_the_upper_bound_within_every_blocking_limit():
@@ -224,7 +232,10 @@ def test_near_ties_never_make_a_claim_stronger():
     found = judged(evidence, row(max_regression=0.012))
     assert found.proven is False
     assert found.drop_upper == tango_upper(5, 0, 1000, 0.01)
-    assert judged(evidence, row(max_regression=0.012), gate=PROVEN).verdict is Verdict.INCONCLUSIVE
+    unproven = judged(evidence, row(max_regression=0.012), gate=PROVEN)
+    assert unproven.verdict is Verdict.INCONCLUSIVE
+    wanted = about(samples_to_prove(5, 0, 1000, 0.012, 0.01))
+    assert f"about {wanted} samples would prove it" in unproven.headline
 
 
 def test_a_warning_never_fails():
@@ -337,6 +348,7 @@ def test_evidence_from_real_predictions_is_judged_alike_in_any_order():
         {"n": 10, "correct": 5, "goldens": {"anchor": golden(flips(10, 5, 0, 0))}},
         {"n": 11, "correct": 5, "goldens": {"latest": golden(flips(10, 5, 0, 0))}},
         {"n": 10, "correct": 6, "goldens": {"latest": golden(flips(10, 5, 0, 0))}},
+        {"n": 10, "correct": 5, "goldens": {"latest": replace(golden(flips(10, 5, 0, 0)), correct=6)}},
     ],
 )
 def test_contradicting_evidence_is_refused(wrong):
