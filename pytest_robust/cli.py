@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _EPILOG = """\
 A spec is run by pytest itself:
@@ -45,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _check(asked.specs) if asked.command == "check" else _schema(asked.out)
 
 
+_COLLECT = ("--collect-only", "--assert=plain", "-p", "no:cacheprovider")
+
+
 class _Collected:
     """A pytest plugin that keeps what collection found."""
 
@@ -79,7 +87,8 @@ def _check(specs: Sequence[Path]) -> int:
             return 2
     found = _Collected()
     options = [f"--robust-spec={path}" for path in specs]
-    code = pytest.main(["--collect-only", "-p", "no:terminal", "-p", "no:cacheprovider", *options], plugins=[found])
+    with contextlib.redirect_stdout(io.StringIO()):  # pytest's own account of the collection
+        code = pytest.main([*_COLLECT, *options], plugins=[found])
     for line in found.specs:
         print(line)
     for mistake in found.mistakes:

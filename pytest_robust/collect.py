@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# pytest's own way to tell a report's first line from its body: summaries, JUnit and annotations take the former
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+
 from pytest_robust.errors import RobustError
 from pytest_robust.plugin import REPORT
 from pytest_robust.settings import Settings
@@ -42,7 +45,10 @@ class SpecFile(pytest.File):
         Raises:
             CollectError: everything wrong in the spec, one line each.
         """
-        settings = Settings.from_config(self.config)
+        try:
+            settings = Settings.from_config(self.config)
+        except pytest.UsageError as error:
+            raise self.CollectError(str(error)) from None
         self.display = _display(self.path, self.config)
         registry = default_registry()
         self.ihook.pytest_robust_register(registry=registry)
@@ -117,9 +123,11 @@ class RobustItem(pytest.Item):
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A verdict or a user's mistake is a sentence; anything else is a defect and shows its traceback."""
-        if isinstance(excinfo.value, VerdictError | RobustError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        if not isinstance(excinfo.value, VerdictError | RobustError):
+            return super().repr_failure(excinfo, style)
+        text = str(excinfo.value)
+        crash = ReprFileLocation(str(self.path), self.line, text.partition("\n")[0])
+        return ReprExceptionInfo(ReprTraceback([ReprEntryNative([f"{text}\n"])], None, "native"), crash)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The spec's line that asks for this item."""

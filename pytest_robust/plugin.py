@@ -7,13 +7,14 @@ time is imported when a spec is collected.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytest_robust.collect import SpecFile
     from pytest_robust.controller import Controller
 
@@ -107,6 +108,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--robust-spec: there is no file {path}")
     config.stash[_NAMED] = frozenset(path.resolve() for path in named)
     if named:
+        from pytest_robust.settings import Settings
+
+        Settings.from_config(config)  # a value that cannot be is a usage error now, before anything is collected
         _replace_arguments(config, named)
     if hasattr(config, "workerinput"):
         return

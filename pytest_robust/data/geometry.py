@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def canvas(image: NDArray[np.uint8], geometry: Geometry, where: str) -> NDArray[np.uint8]:
     """Resize the short side with Pillow (antialiased), then cut out the centre square.
 
-    The long side becomes ``int(resize * long / short)`` and the crop begins at ``round((side - crop) / 2)``,
-    halves to even, both as in torchvision. Where torchvision pads an image that is smaller than the crop with
-    black, this is an error: a black frame would be a shift that nobody asked for. Without `resize` and `crop`
+    By default the long side becomes ``int(resize * long / short)`` and the crop begins at
+    ``round((side - crop) / 2)``, halves to even, both as in torchvision; with `rounding: nearest` the long side is
+    rounded and the crop begins at ``(side - crop) // 2``. Where torchvision pads an image that is smaller than the
+    crop with black, this is an error: a black frame would be a shift that nobody asked for. Without `resize` and `crop`
     the image stays as it is.
 
     Args:
@@ -34,7 +35,7 @@ def canvas(image: NDArray[np.uint8], geometry: Geometry, where: str) -> NDArray[
         RobustError: the image is smaller than the crop.
     """
     if geometry.resize is not None and min(image.shape[:2]) != geometry.resize:
-        image = _resize_short_side(image, geometry.resize, geometry.interpolation)
+        image = _resize_short_side(image, geometry.resize, geometry)
     if geometry.crop is not None:
         height, width = image.shape[:2]
         side = geometry.crop
@@ -44,16 +45,21 @@ def canvas(image: NDArray[np.uint8], geometry: Geometry, where: str) -> NDArray[
                 f"{where} is {width} x {height} pixels{resized}, smaller than the crop of {side}; "
                 f"set geometry {{resize: {side}, crop: {side}}} or a larger resize"
             )
-        top, left = round((height - side) / 2), round((width - side) / 2)
+        top, left = (_half(room, geometry) for room in (height - side, width - side))
         image = image[top : top + side, left : left + side]
     return np.ascontiguousarray(image)
 
 
-def _resize_short_side(image: NDArray[np.uint8], side: int, interpolation: str) -> NDArray[np.uint8]:
+def _half(room: int, geometry: Geometry) -> int:
+    return room // 2 if geometry.rounding == "nearest" else round(room / 2)
+
+
+def _resize_short_side(image: NDArray[np.uint8], side: int, geometry: Geometry) -> NDArray[np.uint8]:
     from PIL import Image
 
     height, width = image.shape[:2]
-    long_side = int(side * max(height, width) / min(height, width))
+    exact = side * max(height, width) / min(height, width)
+    long_side = round(exact) if geometry.rounding == "nearest" else int(exact)
     size = (side, long_side) if width <= height else (long_side, side)
-    resample = Image.Resampling.BICUBIC if interpolation == "bicubic" else Image.Resampling.BILINEAR
+    resample = Image.Resampling.BICUBIC if geometry.interpolation == "bicubic" else Image.Resampling.BILINEAR
     return np.array(Image.fromarray(np.ascontiguousarray(image)).resize(size, resample))

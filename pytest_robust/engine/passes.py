@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DIGESTED = 32
 """How many shifted canvases the canvas digest covers."""
 
-_BATCH_BYTES = 8 << 20
+_BATCH_BYTES = 2 << 20
 """A batch of canvases that stays in the processor's cache while every model sees it."""
 
 
@@ -46,7 +46,7 @@ class Take:
 
 
 def batch_size_for(shape: tuple[int, int, int], asked: int | None) -> int:
-    """Images per shifted batch: as asked, or as many as keep a batch near 8 MiB, from 1 to 256."""
+    """Images per shifted batch: as asked, or as many as keep a batch near 2 MiB, from 1 to 256."""
     return asked or max(1, min(256, _BATCH_BYTES // max(1, int(np.prod(shape)))))
 
 

@@ -31,9 +31,7 @@ def draw(table: Sequence[Row], width: int, color: bool) -> str:
     if len(table) > len(labels):
         grid = _grid(["accuracy %", *labels], [[title, *cells] for title, cells in zip(titles, columns, strict=True)])
     else:
-        grid = _grid(
-            ["accuracy %", *titles], [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)]
-        )
+        grid = _grid(["accuracy %", *titles], [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)])
     buffer = StringIO()
     console = Console(
         file=buffer, width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False

@@ -56,3 +56,11 @@ def step(kind: Any, part: str | int) -> Iterator[Any]:
             yield arguments[part] if fixed else arguments[0]
         elif isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
             yield arguments[1]
+
+
+def key_types(kind: Any) -> Iterator[Any]:
+    """The types that the keys of a mapping of this type have."""
+    for inner, _ in unfold(kind):
+        origin = get_origin(inner)
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            yield get_args(inner)[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from pytest_robust.spec.annotations import keys_of, metadata_of, step
+from pytest_robust.spec.annotations import key_types, keys_of, metadata_of, step
 from pytest_robust.spec.loader import Node
 from pytest_robust.spec.problems import Place, Problems, did_you_mean, show
 from pytest_robust.spec.types import PATTERNS
@@ -41,18 +42,37 @@ _FEW = 4
 """So many choices are listed although one of them is close."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Fault:
-    """One error of pydantic, tied to the document; `subject` is how a sentence about it begins."""
+    """One error of pydantic, tied to the document.
 
-    type: str
+    Attributes:
+        detail: the error as pydantic reports it.
+        subject: how a sentence about it begins.
+        path: the keys and indices that lead to it.
+        place: where it is reported.
+        value: what stands there; for a missing or unknown key, the mapping around it.
+        expected: the annotations of what may stand there.
+    """
+
+    detail: Any
     subject: str
     path: tuple[str, ...]
     place: Place
     value: Node
-    last: str
     expected: list[Any]
-    detail: Any
+
+    @property
+    def type(self) -> str:
+        """Pydantic's name of the error."""
+        return str(self.detail["type"])
+
+    @property
+    def wanted(self) -> str | None:
+        """What a value of another kind should have been; None for other errors."""
+        if self.type in ("literal_error", "enum"):
+            return str(self.detail["ctx"]["expected"])
+        return _KINDS.get(self.type)
 
 
 def explain(error: ValidationError, model: type[BaseModel], node: Node, at: Place, problems: Problems) -> None:
@@ -68,19 +88,15 @@ def explain(error: ValidationError, model: type[BaseModel], node: Node, at: Plac
     faults = [_locate(detail, model, node, at) for detail in error.errors(include_url=False)]
     # A union reports every branch: the one that got deeper into the value, or past its kind, is the one that was meant.
     passed = {fault.path[:depth] for fault in faults for depth in range(len(fault.path))}
-    passed |= {fault.path for fault in faults if fault.type not in _KINDS and fault.type != "literal_error"}
-    kinds: dict[tuple[str, ...], list[str]] = {}
+    passed |= {fault.path for fault in faults if fault.wanted is None}
+    kinds: dict[tuple[str, ...], list[_Fault]] = {}
     for fault in faults:
-        if fault.path in passed and (fault.type in _KINDS or fault.type == "literal_error"):
-            continue
-        if fault.type in _KINDS:
-            kinds.setdefault(fault.path, []).append(_KINDS[fault.type])
-        else:
+        if fault.wanted is None:
             problems.add(fault.place, _sentence(fault))
-    for fault in faults:
-        wanted = kinds.pop(fault.path, None)
-        if wanted:
-            problems.add(fault.place, _wrong_kind(wanted, fault))
+        elif fault.path not in passed:
+            kinds.setdefault(fault.path, []).append(fault)
+    for branches in kinds.values():
+        problems.add(branches[0].place, _wrong_kind(branches))
 
 
 def _locate(detail: Any, model: type[BaseModel], node: Node, at: Place) -> _Fault:
@@ -90,79 +106,87 @@ def _locate(detail: Any, model: type[BaseModel], node: Node, at: Place) -> _Faul
     nothing in the document and are stepped over.
     """
     kind, parts = detail["type"], detail["loc"]
-    last = str(parts[-1]) if parts else ""
-    here, owner = node, at
+    here, owner, subject = node, at, ""
     path: list[str] = []
-    subject = ""
     expected: list[Any] = [model]
+    around = expected
     for part in parts[:-1] if kind in ("extra_forbidden", "missing") else parts:
-        expected = [after for old in expected for after in step(old, part)] or expected
         if isinstance(here.value, dict) and part in here.value:
             owner, here = here.keys[part], here.value[part]
             subject = f"`{part}`"
         elif isinstance(here.value, list) and isinstance(part, int):
             here = here.value[part]
             owner = here.place
-            subject = subject if subject.startswith("a value") or not subject else f"a value of {subject}"
+            subject = f"a value of {subject}" if subject.startswith("`") else subject
         elif part == "[key]" and path:
-            here = Node(owner, path[-1])
-            subject = "this key"
+            here, subject = Node(owner, path[-1]), "this key"
+            expected = [key for old in around for key in key_types(old)]
+            break
         else:
+            expected = [after for old in expected for after in step(old, part)] or expected
             continue
+        around, expected = expected, [after for old in expected for after in step(old, part)]
         path.append(str(part))
-    if kind == "extra_forbidden":
-        return _Fault(kind, subject, (*path, last), here.key(last), here, last, expected, detail)
-    if kind == "missing":
-        return _Fault(kind, subject, (*path, last), owner, here, last, expected, detail)
-    subject = subject or "this"
-    return _Fault(kind, subject, tuple(path), here.place, here, last, expected, detail)
+    if kind in ("extra_forbidden", "missing"):
+        path.append(str(parts[-1]))
+        place = here.key(path[-1]) if kind == "extra_forbidden" else owner
+        if isinstance(here.value, list):
+            place = here.place
+        return _Fault(detail, subject, tuple(path), place, here, expected)
+    return _Fault(detail, subject or "this", tuple(path), here.place, here, expected)
 
 
 def _sentence(fault: _Fault) -> str:
+    """What to say of an error that is not one of kind."""
     context: Mapping[str, Any] = fault.detail.get("ctx", {})
-    value = fault.value.plain()
-    if fault.type == "extra_forbidden":
-        valid = sorted({name for kind in fault.expected for name in keys_of(kind)})
-        return f"unknown key '{fault.last}'{did_you_mean(fault.last, valid)}"
-    if fault.type == "missing":
-        return f"the key '{fault.last}' is missing"
-    if fault.type == "not_given":
-        return f"{fault.subject} {fault.detail['msg']}"
-    if fault.type in ("literal_error", "enum"):
-        choices = str(context["expected"])
-        names = choices.replace(" or ", ", ").replace("'", "").split(", ")
-        near = did_you_mean(value, names) if isinstance(value, str) else ""
-        near = near if "did you mean" in near else ""
-        if near and len(names) > _FEW:
-            return f"{fault.subject} cannot be {show(value)}{near}"
-        return f"{fault.subject} must be {choices}, not {show(value)}{near}"
-    if fault.type in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        return f"{fault.subject} must be {_bounds(fault)}, not {show(value)}{_percent(fault, value)}"
-    if fault.type == "string_pattern_mismatch":
-        pattern = str(context["pattern"])
-        return f"{fault.subject} must be {PATTERNS.get(pattern, f'text like {pattern}')}, not {show(value)}"
-    if fault.type in ("too_short", "string_too_short"):
-        what = "values" if fault.type == "too_short" else "characters"
-        least = context["min_length"]
-        return f"{fault.subject} must " + ("not be empty" if least == 1 else f"have at least {least} {what}")
-    if fault.type in ("too_long", "string_too_long"):
-        what = "values" if fault.type == "too_long" else "characters"
-        return f"{fault.subject} must have at most {context['max_length']} {what}"
-    if fault.type in ("value_error", "assertion_error"):
-        return f"{fault.subject}: {context.get('error', fault.detail['msg'])}"
+    subject, value = fault.subject, fault.value.plain()
+    last = fault.detail["loc"][-1] if fault.detail["loc"] else ""
+    match fault.type:
+        case "extra_forbidden":
+            valid = sorted({name for kind in fault.expected for name in keys_of(kind)})
+            return f"unknown key '{last}'{did_you_mean(last, valid)}"
+        case "missing":
+            if isinstance(last, int):
+                return f"{subject} lacks value number {last + 1}"
+            return f"the key '{last}' is missing"
+        case "not_given":
+            return f"{subject} {fault.detail['msg']}"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            return f"{subject} must be {_bounds(fault)}, not {show(value)}{_percent(fault, value)}"
+        case "string_pattern_mismatch":
+            pattern = str(context["pattern"])
+            return f"{subject} must be {PATTERNS.get(pattern, f'text like {pattern}')}, not {show(value)}"
+        case "too_short" | "string_too_short":
+            least = context["min_length"]
+            return f"{subject} must " + ("not be empty" if least == 1 else f"have at least {least} {_units(fault)}")
+        case "too_long" | "string_too_long":
+            return f"{subject} must have at most {context['max_length']} {_units(fault)}"
+        case "value_error" | "assertion_error":
+            return f"{subject}: {context['error']}" if fault.path else str(context["error"])
     message = str(fault.detail["msg"])
-    return f"{fault.subject}: {message[:1].lower()}{message[1:]}"
+    return f"{subject}: {message[:1].lower()}{message[1:]}"
 
 
-def _wrong_kind(wanted: list[str], fault: _Fault) -> str:
-    kinds = list(dict.fromkeys(wanted))
+def _units(fault: _Fault) -> str:
+    return "characters" if fault.type.startswith("string") else "values"
+
+
+def _wrong_kind(branches: list[_Fault]) -> str:
+    """What to say of a value that is of none of the kinds that may stand there."""
+    fault, value = branches[0], branches[0].value.plain()
+    kinds = list(dict.fromkeys(str(branch.wanted) for branch in branches))
     if "a number" in kinds:
         kinds = [kind for kind in kinds if kind != "a whole number"]
-    given = fault.value.plain()
-    text = f"{fault.subject} must be {' or '.join(kinds)}, not {show(given)}"
-    if kinds == ["text"] and isinstance(given, (bool, int, float)):
-        text += "; put quotes around it"
-    return text
+    choices = [name for kind in kinds if kind not in _KINDS.values() for name in re.split(", | or ", kind)]
+    near = did_you_mean(value, (name.strip("'") for name in choices)) if isinstance(value, str) else ""
+    near = near if "did you mean" in near else ""
+    if near and len(choices) > _FEW:
+        return f"{fault.subject} cannot be {show(value)}{near}"
+    quotes = kinds == ["text"] and isinstance(value, (bool, int, float))
+    return (
+        f"{fault.subject} must be {' or '.join(kinds)}, not {show(value)}{near}"
+        f"{'; put quotes around it' if quotes else ''}"
+    )
 
 
 def _bounds(fault: _Fault) -> str:

@@ -36,6 +36,11 @@ class GeometrySpec(Strict):
         default=None, description="Then cut out the centre square of this side in pixels; null cuts nothing."
     )
     interpolation: Literal["bilinear", "bicubic"] = Field(default="bilinear", description="Filter of the resize.")
+    rounding: Literal["torchvision", "nearest"] = Field(
+        default="torchvision",
+        description="Fractions of a pixel: torchvision truncates the long side and rounds the crop's offset; nearest "
+        "rounds the long side and truncates the offset.",
+    )
 
 
 class ArraysSpec(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robust.spec.problems import did_you_mean
+from pytest_robust.spec.problems import NO_GOLDEN_FOLDER, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +53,15 @@ def mce_drafts(rules: Rules, row: MceRow, node: Node, at: Node) -> list[Draft]:
         (another canvas, or no such cells) are listed in the options as ``left_out``.
     """
     what = row.mce
+    if row.max_regression is not None and not rules.golden:
+        rules.problems.add(node.key("max_regression"), NO_GOLDEN_FOLDER.format("max_regression"))
     scope = rules.scope(what, at)
     if scope is None:
+        return []
+    if any(not isinstance(rules.matrix.columns[column].severity, (int, float)) for column in scope.columns):
+        rules.problems.add(
+            at.place, f"mce needs shifts with severities that are numbers; those of '{scope.entry}' are not"
+        )
         return []
     models = rules.models(what.model, at, scope.columns)
     if what.reference == ALEXNET:

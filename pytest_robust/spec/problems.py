@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
+NO_GOLDEN_FOLDER = "`{}` needs a golden to compare with; say where by `golden: FOLDER` at the top level"
+
 
 class Problems:
     """Collects everything wrong in one file."""

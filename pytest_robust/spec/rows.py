@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_robust.spec.check import validate
 from pytest_robust.spec.limits import WaiverWhere, Where
 from pytest_robust.spec.plan import Threshold, Waiver
-from pytest_robust.spec.problems import Problems, did_you_mean
+from pytest_robust.spec.problems import NO_GOLDEN_FOLDER, Problems, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -106,8 +106,7 @@ def check_goldens(
             problems.add(place, "there is no anchor to judge against; name one by `golden: {path: ..., anchor: NAME}`")
         for key in ("max_regression", "max_negative_flips"):
             if not folder and getattr(item.value, key) is not None:
-                text = f"`{key}` needs a golden to compare with; say where by `golden: FOLDER` at the top level"
-                problems.add(item.node.key(key), text)
+                problems.add(item.node.key(key), NO_GOLDEN_FOLDER.format(key))
 
 
 def waiver_rows(

@@ -68,12 +68,14 @@ class Rules:
         matrix: models and shifts of the spec.
         geometry: canvas of every valid model, by name.
         dataset: the spec's data set.
+        golden: whether a golden folder is known.
         problems: takes what is wrong.
     """
 
     matrix: Matrix
     geometry: Mapping[str, Geometry]
     dataset: DatasetPlan
+    golden: bool
     problems: Problems
 
     def scope(self, what: MceSpec | TrendSpec | CompareSpec, at: Node) -> Scope | None:

@@ -106,3 +106,17 @@ def test_an_image_smaller_than_the_crop_is_an_error_with_a_remedy(geometry, size
     assert str(caught.value) == (
         f"dog/a.jpg is {size} smaller than the crop of 224; set geometry {{resize: 224, crop: 224}} or a larger resize"
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((399, 400), (224, 225)), ((375, 500), (224, 299)), ((300, 599), (224, 447))]
+)
+def test_nearest_rounds_the_long_side(size, shape):
+    geometry = Geometry(resize=224, rounding="nearest")
+    assert canvas(np.zeros((*size, 3), np.uint8), geometry, "a").shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(("size", "begin"), [((10, 11), (3, 3)), ((11, 13), (3, 4)), ((4, 9), (0, 2))])
+def test_nearest_truncates_the_offset_of_the_crop(size, begin):
+    cut = canvas(places(*size), Geometry(crop=4, rounding="nearest"), "a")
+    assert tuple(cut[0, 0, :2]) == begin

@@ -60,6 +60,23 @@ def test_a_worse_model_fails_with_the_numbers_first(project: Project) -> None:
     assert " - -" in summary
 
 
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+def test_the_summary_line_is_the_headline_alone_in_ci_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    project.record()
+    project.model("net", bias=12)
+    monkeypatch.setenv("CI", "true")
+    run = project.run("-k", "clean", "--junitxml=out.xml", *workers, process=True)
+    lines = run.text.splitlines()
+    headline = run.line(r"^-\d+\.\d+ pp vs golden")
+    assert f"FAILED specs/small.yaml::net::clean - {headline}" in lines
+    assert sum(line.startswith("  golden ") for line in lines) == 1
+    failure = next(ElementTree.parse(project.path / "out.xml").iter("failure"))
+    assert failure.get("message") == headline
+    assert "  golden " in str(failure.text)
+
+
 def test_the_commands_of_a_failure_run_as_printed(project: Project) -> None:
     project.record()
     project.model("net", bias=12)

@@ -1,7 +1,6 @@
 """Options that change what is measured or written, one by one."""
 
 import json
-import os
 import re
 
 import pytest
@@ -52,7 +51,9 @@ def test_a_profile_changes_limit_severities_and_level(project: Project) -> None:
 
 
 def test_a_candidate_replaces_the_model_and_its_variants_and_both_hashes_are_shown(project: Project) -> None:
-    project.edit("  net: {path: ../net.onnx}", "  net: {path: ../net.onnx}\n  scaled: {like: net, preprocess: {size: 8}}")
+    project.edit(
+        "  net: {path: ../net.onnx}", "  net: {path: ../net.onnx}\n  scaled: {like: net, preprocess: {size: 8}}"
+    )
     project.record()
     project.model("worse", bias=12)
     run = project.run("--robust-model=net=worse.onnx", "--robust-report=out.json", "-k", "clean")
@@ -152,7 +153,7 @@ def test_nothing_is_left_in_the_temporary_folder(project: Project, monkeypatch: 
     monkeypatch.setattr("tempfile.tempdir", None)
     project.run("-k", "clean", process=True)
     project.run("-k", "clean", "-n2", process=True)
-    assert [name for name in os.listdir(scratch) if name.startswith("pytest-robust")] == []
+    assert list(scratch.glob("pytest-robust*")) == []
 
 
 def test_progress_is_silent_where_nobody_looks(project: Project) -> None:

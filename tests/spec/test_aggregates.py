@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_robust.spec.mce import IMAGENET_C
@@ -154,6 +156,10 @@ def test_models_without_any_of_the_cells_are_left_out(load: Load) -> None:
             "{mce: {suite: imagenet-c, reference: alexnet, model: ^bg}, max: 1}",
             "no model 'bg' in this spec, did you mean 'big'",
         ),
+        (
+            "{mce: ^{suite: words, reference: a}, max: 1}",
+            "mce needs shifts with severities that are numbers; those of 'words'",
+        ),
         ("{trend: {suite: scaling}, min_spearman: ^2}", "`min_spearman` must be between -1 and 1, not 2"),
         (
             "{trend: {suite: scaling, mode: ^down_upp}, min_spearman: 0}",
@@ -265,6 +271,12 @@ def test_alexnet_needs_some_model_on_its_canvas(refuse: Refuse) -> None:
 def test_cells_that_exclude_took_away(row: str, messages: list[str], refuse: Refuse) -> None:
     exclude = "exclude: [{model: a, entry: imagenet-c, shift: fog, severity: 3}, {suite: scaling}]\n"
     refuse(f"{HEAD}{exclude}aggregates: [{row}]\n", *messages)
+
+
+def test_a_golden_limit_needs_a_golden(refuse: Refuse, load: Load) -> None:
+    text = HEAD.replace("golden: g\n", "aggregates: [{mce: {suite: scaling, reference: a}, ^max_regression: 0.1}]\n")
+    refuse(text, "`max_regression` needs a golden to compare with")
+    assert load(text.replace("^", ""), golden=Path("g")).family == {"a": 0, "b": 1, "big": 1}
 
 
 def test_names_are_unique_per_model(refuse: Refuse, load: Load) -> None:

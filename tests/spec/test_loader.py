@@ -110,7 +110,7 @@ def test_columns_count_characters_not_bytes() -> None:
         ("^---\n...\n", "the spec is empty"),
         ("^- a\n- b\n", "a spec is a mapping that begins with `format: 1`, not a list"),
         ("^hello", "a spec is a mapping that begins with `format: 1`, not 'hello'"),
-        ("a: [1, 2\nb^: 3\n", "not valid YAML: did not find expected ',' or ']'"),
+        ("a: [1, 2\nb^: 3\n", "not valid YAML"),
         ("a: b^: c\n", "not valid YAML: mapping values are not allowed"),
         ("a:\n^\t- b\n", "a tab cannot indent YAML"),
         ("a: {b: 1\n^", "not valid YAML"),

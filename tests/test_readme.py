@@ -1,0 +1,123 @@
+"""The README keeps its word: every command in it runs and does what the text says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pytest_robust.shifts.registry import catalog
+from pytest_robust.spec.build import load_plan
+from tests.onnx_models import classifier
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CI_VARIABLES = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "BUILDKITE")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
+SET_UP = [command for command in COMMANDS if command.startswith("python3 -m venv")]
+ON_THE_EXAMPLE = [command for command in COMMANDS if "specs/resnet.yaml" in command and command not in SET_UP]
+ON_ONES_OWN = [command for command in COMMANDS if command not in SET_UP and command not in ON_THE_EXAMPLE]
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with this Python's scripts first on the path and no trace of a CI service."""
+    variables = {name: value for name, value in os.environ.items() if name not in CI_VARIABLES}
+    variables |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **environment}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the section on one's first spec describes, with real images and models."""
+    folder = tmp_path_factory.mktemp("own")
+    random = np.random.default_rng(0)
+    for channel, name in enumerate(("cat", "dog")):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(60, 180, (260, 300, 1), np.uint8).repeat(3, axis=2)
+            pixels[..., channel] += 10 + number
+            Image.fromarray(pixels).save(folder / "images" / name / f"{number:04}.jpg")
+    (folder / "models").mkdir()
+    weights = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+    classifier(folder / "models" / "net.onnx", weights, size=224)
+    classifier(folder / "models" / "net_v2.onnx", weights * 2, size=224)
+    (folder / "specs").mkdir()
+    (folder / "specs" / "net.yaml").write_text(blocks("yaml")[0])
+    return folder
+
+
+def test_two_commands_do_all_the_set_up() -> None:
+    assert len(SET_UP) == 2
+    assert "rm -rf .venv" in (ROOT / ".ci" / "run").read_text(), "the checks run them in a fresh environment"
+
+
+def test_the_main_job_passes_on_the_example() -> None:
+    done = run(SET_UP[0].split("&& .venv/bin/")[-1], ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\nresnet: \d+ PASS\n", done.stdout)
+
+
+def test_the_gate_refuses_the_worse_model_and_names_the_cells() -> None:
+    assert len(ON_THE_EXAMPLE) == 1
+    done = run(ON_THE_EXAMPLE[0], ROOT)
+    assert done.returncode == 1
+    assert "FAILED specs/resnet.yaml::resnet::clean - accuracy 9" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_every_other_command_runs_in_the_order_of_the_text(own: Path) -> None:
+    assert len(ON_ONES_OWN) == 8
+    for command in ON_ONES_OWN:
+        done = run(command, own)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    for name in ("golden/net/net.json", "robust.json", "robust.npz", "robust.md", "junit.xml"):
+        assert (own / name).is_file(), name
+
+
+def test_the_gate_passes_in_ci_too(own: Path) -> None:
+    gate = "pytest --robust-spec specs/net.yaml"
+    assert gate in COMMANDS
+    if not (own / "golden").exists():
+        assert run(f"{gate} --robust-update", own).returncode == 0
+    assert run(gate, own, CI="true").returncode == 0
+
+
+def test_every_spec_shown_is_valid(own: Path) -> None:
+    for number, text in enumerate(blocks("yaml")):
+        path = own / "specs" / f"shown{number}.yaml"
+        path.write_text(text)
+        assert load_plan(path, catalog()).cells
+
+
+def test_the_python_shown_runs(own: Path) -> None:
+    for text in blocks("python"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", text], cwd=own, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "gaussian_noise" in done.stdout
+
+
+def test_the_table_of_shifts_is_complete() -> None:
+    import pytest_robust
+
+    for shift in pytest_robust.list_shifts():
+        assert f"`{shift.name}`" in README
+        assert shift.suite == "clean" or f"`{shift.suite}`" in README
+
+
+def test_links_lead_to_files() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
