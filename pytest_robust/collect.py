@@ -51,8 +51,8 @@ class SpecFile(pytest.File):
             raise self.CollectError(str(error)) from None
         self.display = _display(self.path, self.config)
         registry = default_registry()
-        self.ihook.pytest_robust_register(registry=registry)
         try:
+            self.ihook.pytest_robust_register(registry=registry)
             self.plan = load_plan(
                 self.path,
                 registry.catalog(),

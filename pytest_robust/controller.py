@@ -130,7 +130,7 @@ class Controller:
 
     def _update(self, measurements: dict[str, Measurement], interruption: str | None) -> bool:
         """Write what was accepted; False if anything was refused."""
-        refusal = update_refusal(self.settings) or interruption
+        refusal = update_refusal(self.settings) or interruption or _fall_back(measurements)
         if refusal:
             self._say(f"Goldens not updated: {refusal}", red=True)
             return False
@@ -235,6 +235,14 @@ class Controller:
                 self._say(str(error), red=True)
                 done = False
         return done
+
+
+def _fall_back(measurements: dict[str, Measurement]) -> str | None:
+    """Why measurements of a machine whose GPU failed may not become goldens."""
+    devices = [one.provenance.device for one in measurements.values() if one.provenance.fell_back]
+    if not devices:
+        return None
+    return f"the device fell back: {devices[0]}; mend CUDA, or record for the CPU with --robust-device=cpu"
 
 
 def _shown(path: Path) -> str:

@@ -64,6 +64,11 @@ class Provenance:
     preprocess: str
     options: Mapping[str, str | int] = field(default_factory=dict)
 
+    @property
+    def fell_back(self) -> bool:
+        """Whether `auto` took the CPU although this onnxruntime is built for CUDA; `device` then says why."""
+        return self.device.startswith("cpu (")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import tempfile
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,8 @@ RESCHEDULED = "robust-rescheduled"
 
 def run_folder(run: str) -> Path:
     """The folder of one run on this host; workers on other hosts make their own under the same name."""
+    import tempfile
+
     return Path(tempfile.gettempdir()) / f"pytest-robust-{run}"
 
 
@@ -26,7 +26,7 @@ class Workers:
     """Hooks of the process that starts xdist workers."""
 
     def __init__(self) -> None:
-        self._run = secrets.token_hex(16)
+        self._run = os.urandom(16).hex()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -65,4 +65,6 @@ class Workers:
 
     def pytest_unconfigure(self) -> None:
         """Remove the store of the run."""
+        import shutil
+
         shutil.rmtree(run_folder(self._run), ignore_errors=True)

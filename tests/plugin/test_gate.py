@@ -119,6 +119,21 @@ def test_an_incomplete_gate_fails_where_asked_and_in_ci(project: Project, monkey
     assert project.run("-o", "robust_incomplete=maybe").code == 4
 
 
+def test_a_waiver_turns_a_failure_into_an_expected_one(project: Project) -> None:
+    project.edit("  - {max_regression: 0.02, max_negative_flips: 0.05}\n", "")
+    project.edit("min_accuracy: 0.5", "min_accuracy: 0.9")
+    project.model("net", bias=12)
+    waiver = "{where: {shift: clean}, until: 2999-12-31, owner: ann, reason: retraining}"
+    project.edit("golden: ../golden", f"golden: ../golden\nwaivers:\n  - {waiver}")
+    run = project.run("-rx")
+    assert run.outcomes == {"xfailed": 1, "failed": len(NET) - 1}
+    assert run.has(r"XFAIL .*net::clean - accuracy .* \(waived: retraining, ann, until 2999-12-31\)")
+    project.edit("2999", "1999")
+    expired = project.run()
+    assert expired.code == 2
+    assert expired.has(r"specs/small\.yaml:12:\d+: .*1999-12-31")
+
+
 def test_warnings_do_not_fail_and_are_shown(project: Project) -> None:
     project.edit("min_accuracy: 0.5}", "min_accuracy: 0.99, level: warn}")
     project.edit("  - {max_regression: 0.02, max_negative_flips: 0.05}\n", "")

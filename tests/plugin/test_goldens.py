@@ -148,6 +148,28 @@ def test_an_interrupted_run_writes_no_golden(project: Project) -> None:
     assert not (project.path / "golden").exists()
 
 
+def test_a_device_that_fell_back_updates_nothing(project: Project) -> None:
+    project.pytester.makeconftest(
+        """
+        from pytest_robust.models import providers
+
+        def no_driver(runtime, index):
+            raise providers.CudaUnavailableError("no NVIDIA driver was found on this machine (libcuda.so.1)")
+
+        import onnxruntime
+        import pytest_robust.models.model as model
+        model.require_cuda = no_driver
+        available = onnxruntime.get_available_providers()
+        onnxruntime.get_available_providers = lambda: ["CUDAExecutionProvider", *available]
+        """
+    )
+    run = project.run("--robust-update", process=True)
+    assert run.code == 1
+    assert run.has(r"^Goldens not updated: the device fell back: cpu \(CUDA not used: no NVIDIA driver")
+    assert not (project.path / "golden").exists()
+    assert project.run("--robust-update", "--robust-device=cpu", process=True).code == 0
+
+
 def test_a_candidate_cannot_become_the_golden(project: Project) -> None:
     project.model("worse", bias=12)
     run = project.run("--robust-update", "--robust-model=net=worse.onnx")

@@ -1,0 +1,48 @@
+"""A user's own shift, registered in a conftest, is a shift like any other."""
+
+import json
+
+import pytest
+
+from tests.plugin.project import NET, Project
+
+CONFTEST = """
+from pytest_robust.shifts.base import PixelShift
+
+def pytest_robust_register(registry):
+    registry.add(PixelShift(
+        name="dim", suite="mine", version=1, source="ours", severities=[1, 2],
+        resolve=lambda parameters, height, width: {"divisor": parameters["severity"] + 1},
+        apply=lambda images, bits, divisor: images // divisor,
+    ))
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+def test_a_registered_shift_runs_and_has_goldens(project: Project, workers: list[str]) -> None:
+    project.pytester.makeconftest(CONFTEST)
+    project.edit("{suite: scaling, mode: down_up, multiples: [0.5, 2]}", "{suite: mine}")
+    assert project.run("--robust-update", *workers, process=True).code == 0
+    run = project.run("--robust-report=out.json", *workers, process=True)
+    assert run.outcomes == {"passed": len(NET)}
+    cells = {cell["id"].split("::")[-1]: cell for cell in json.loads((project.path / "out.json").read_text())["cells"]}
+    assert cells["mine.dim-1"]["parameters"] == {"divisor": 2}
+    assert cells["mine.dim-2"]["parameters"] == {"divisor": 3}
+
+
+def test_a_shift_that_raises_is_an_error_of_its_cells_and_shows_where(project: Project) -> None:
+    project.pytester.makeconftest(CONFTEST.replace("images // divisor", "images / None"))
+    project.edit("{suite: scaling, mode: down_up, multiples: [0.5, 2]}", "{suite: mine}")
+    run = project.run("--robust-update", process=True)
+    assert run.outcomes == {"passed": 5, "failed": 2}
+    assert run.line("^TypeError: ").startswith("TypeError: unsupported operand")
+    assert run.has("Traceback")
+    assert run.has(r"conftest\.py")
+
+
+def test_a_name_that_cannot_be_is_told_at_collection(project: Project) -> None:
+    project.pytester.makeconftest(CONFTEST.replace('suite="mine"', 'suite="imagenet-c"'))
+    run = project.run("--collect-only", process=True)
+    assert run.code == 2
+    assert run.has("the suite imagenet-c is built in")
+    assert "Traceback" not in run.text
