@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LIBRARIES = {"pillow": "Pillow", "opencv": "OpenCV", "numpy": "NumPy", "scipy": "SciPy", "torch": "PyTorch"}
 _MANY = 3
+_ACROSS = "gate: {golden_device: any} in the spec compares across device classes"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +78,7 @@ def find(
             return Comparable(recording, cell, _changed(recording, cell, measurement))
         first = first or NotComparable(str(reason))
     recorded = ", ".join(others)
-    return first or NotComparable(f"no golden is recorded for device class {own} (recorded: {recorded})")
+    return first or NotComparable(f"no golden is recorded for device class {own} (recorded: {recorded}); {_ACROSS}")
 
 
 def _difference(cell: GoldenCell, measurement: Measurement, samples: Samples, *, same_class: bool) -> str | None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
-from pytest_robust.shifts import blur, clean, colour, digital, noise, scaling
+from pytest_robust.shifts import blur, clean, colour, digital, fourier, lp, noise, scaling
 from pytest_robust.shifts.suites import severity_suite
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_robust.shifts.base import PixelShift
     from pytest_robust.spec.catalog import Catalog, Suite
 
-_FAMILIES = (clean, noise, blur, colour, digital, scaling)
+_FAMILIES = (clean, noise, blur, colour, digital, scaling, lp, fourier)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -41,7 +41,8 @@ def test_no_recording_of_the_device_class() -> None:
     held = update(golden(), entries({"clean": 6}, device_class="cuda-sm80"))
     assert (
         reason(held, device_class="cuda-sm90")
-        == "no golden is recorded for device class cuda-sm90 (recorded: cpu, cuda-sm80)"
+        == "no golden is recorded for device class cuda-sm90 (recorded: cpu, cuda-sm80); "
+        "gate: {golden_device: any} in the spec compares across device classes"
     )
 
 
