@@ -6,17 +6,25 @@ when they are first used, because a pytest run that names no spec imports this p
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_robust.errors import RobustError
+    from pytest_robust.evaluation import evaluate
     from pytest_robust.shifts.api import apply_shift, list_shifts
 
-__all__ = ["apply_shift", "list_shifts"]
+__all__ = ["RobustError", "apply_shift", "evaluate", "list_shifts"]
+
+_HOMES = {
+    "RobustError": "pytest_robust.errors",
+    "apply_shift": "pytest_robust.shifts.api",
+    "evaluate": "pytest_robust.evaluation",
+    "list_shifts": "pytest_robust.shifts.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pytest_robust.shifts import api
-
-    return getattr(api, name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,175 +1,128 @@
-"""Aggregates: values over several cells, pulled from the engine and judged against the spec's limits."""
+"""Aggregates: values over several cells, from the predictions of their members, held against the spec's limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_robust.aggregate_kinds import KINDS, Measured, Results, Value, paired
 from pytest_robust.errors import RobustError
-from pytest_robust.metrics.corruption_error import mean_corruption_error
-from pytest_robust.metrics.trend import pearson, spearman, weakest_side
 from pytest_robust.report.record import aggregate_record
-from pytest_robust.verdict import Verdict
+from pytest_robust.verdict import Held, Verdict, against_golden, split
+from pytest_robust.verdict.wording import no_golden
 
 if TYPE_CHECKING:
-    from pytest_robust.spec.plan import AggregatePlan, CellPlan
+    from pytest_robust.spec.plan import AggregatePlan, CellPlan, Gate
 
-Accuracies = Mapping[str, float]
-"""Accuracy in [0, 1] by cell id."""
+__all__ = ["Circumstances", "Results", "judge_aggregate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One limit held against its value; `ok` is None where the value is undefined."""
+class Circumstances:
+    """What beside the numbers decides about an aggregate.
 
-    name: str
-    value: float | None
-    limit: float
-    ok: bool | None
-    sentence: str
+    Attributes:
+        gate: how verdicts are reached.
+        family: declared golden tests of the model.
+        smoke: measured on fewer samples than the spec declares; nothing is judged then.
+        accepts: what this run's update puts up with: that there is no golden (``new``), or also that the value is
+            worse than the golden's (``all``).
+    """
+
+    gate: Gate
+    family: int = 1
+    smoke: bool = False
+    accepts: Literal["all", "new"] | None = None
+
+
+Golden = Callable[["CellPlan"], Results | str]
+"""The golden's results of a cell, in the order of the cell's samples, or why there are none to compare with."""
 
 
 def judge_aggregate(
     spec: str,
     plan: AggregatePlan,
-    accuracy: Callable[[CellPlan], float],
-    golden_accuracy: Callable[[CellPlan], float | str],
+    measure: Callable[[CellPlan], Results],
+    golden: Golden,
+    given: Circumstances,
 ) -> dict[str, Any]:
     """Judge one aggregate.
 
     Args:
         spec: how the spec is named in ids.
         plan: what was asked.
-        accuracy: a member's measured accuracy; raises RobustError where it could not be measured.
-        golden_accuracy: a member's golden accuracy, or why there is none to compare with.
+        measure: a member's results; raises RobustError where it could not be measured.
+        golden: the golden's results of a member, or why there are none.
+        given: what else decides.
 
     Returns:
         Plain values: ``record``, ``headline``, ``text``, ``fails`` and the rest of an item's report.
     """
+    value, held, notes = None, [], []
     try:
-        measured = {cell.id: accuracy(cell) for cell in plan.members}
-        value, findings = _KINDS[plan.kind](plan, measured)
-        verdict = _verdict(findings)
-        if "max_regression" in plan.limits:
-            regression = _regression(plan, value, golden_accuracy)
-            findings.append(regression[1])
-            verdict = min(verdict, regression[0], key=lambda found: found.rank)
+        measured = {cell.id: measure(cell) for cell in plan.members}
+        found = KINDS[plan.kind](plan, measured, given.gate.alpha)
+        value, held, notes = found.value, list(found.held), list(found.notes)
+        if given.smoke:
+            held = [Held(Verdict.PASS, _plain(found))]
+            notes.append(f"SMOKE: {', '.join(plan.limits)} not judged")
+        elif "max_regression" in plan.limits:
+            held.append(_against_golden(plan, found, measured, golden, given))
     except (RobustError, ValueError) as error:
-        value, findings, verdict = None, [Finding("error", None, 0.0, False, str(error))], Verdict.ERROR
-    reasons = [finding.sentence for finding in findings]
-    bad = [finding.sentence for finding in findings if finding.ok is not True]
-    headline = "; ".join(bad or reasons)
+        held = [Held(Verdict.ERROR, str(error))]
+    held.sort(key=lambda one: one.verdict.rank)
+    verdict = held[0].verdict
+    failing = [one for one in held if one.verdict.rank < Verdict.INCONCLUSIVE.rank]
+    headline = "; ".join(one.sentence for one in failing or held if failing or one.verdict is verdict)
     level = "block" if verdict is Verdict.ERROR else plan.level
+    reasons = [*(one.sentence for one in held), *notes]
     record = aggregate_record(spec, plan, value, str(verdict), level, reasons)
+    rest = [line for line in reasons if line not in headline]
     return {
         "kind": "aggregate",
         "id": record["id"],
         "spec": spec,
         "record": record,
         "headline": headline,
-        "text": f"{headline}\n  spec      {plan.mark}\n  members   {len(plan.members)} cells",
-        "fails": level == "block" and verdict not in (Verdict.PASS, Verdict.INCONCLUSIVE),
+        "text": "\n  ".join([headline, f"spec      {plan.mark}", f"members   {len(plan.members)} cells", *rest]),
+        "fails": level == "block" and _fails(verdict, given.gate),
         "waiver": plan.waiver.reason if plan.waiver else None,
         "accepted": False,
     }
 
 
-def _verdict(findings: list[Finding]) -> Verdict:
-    if any(finding.ok is False for finding in findings):
-        return Verdict.BELOW_FLOOR
-    return Verdict.INCONCLUSIVE if any(finding.ok is None for finding in findings) else Verdict.PASS
+def _fails(verdict: Verdict, gate: Gate) -> bool:
+    if verdict is Verdict.INCONCLUSIVE:
+        return gate.inconclusive == "fail"
+    return verdict.rank < Verdict.INCONCLUSIVE.rank
 
 
-def _regression(
-    plan: AggregatePlan, value: float | None, golden_accuracy: Callable[[CellPlan], float | str]
-) -> tuple[Verdict, Finding]:
+def _against_golden(
+    plan: AggregatePlan, found: Value, measured: Measured, golden: Golden, given: Circumstances
+) -> Held:
+    """Hold the rise over the golden against `max_regression`, or say why it cannot be."""
+    model = plan.models[0]
+    cells = [cell for cell in plan.members if cell.model.name == model]
+    goldens = {cell.id: golden(cell) for cell in cells}
+    before = {name: one for name, one in goldens.items() if not isinstance(one, str)}
+    missing = next((one for one in goldens.values() if isinstance(one, str)), None)
+    if missing is not None:
+        accepted = given.accepts is not None
+        return Held(Verdict.UPDATED if accepted else Verdict.NO_GOLDEN, no_golden("latest", missing))
+    weights = found.weights({name: one.error for name, one in before.items()}) if found.weights else None
+    if weights is None or found.value is None:
+        return Held(Verdict.INCONCLUSIVE, f"the change of {found.label} since the golden is undefined")
+    images = split([paired(measured[name], one, weights[name]) for name, one in before.items()])
+    firm = None
+    if any(one.near_tie is not None for one in before.values()):
+        firm = split([paired(measured[name], one, weights[name], firm=True) for name, one in before.items()])
     limit = plan.limits["max_regression"]
-    goldens = {cell.id: golden_accuracy(cell) for cell in plan.members}
-    missing = next((reason for reason in goldens.values() if isinstance(reason, str)), None)
-    if missing is not None or value is None:
-        return Verdict.NO_GOLDEN, Finding("max_regression", None, limit, False, f"no golden: {missing}")
-    before, _ = _KINDS[plan.kind](plan, {name: acc for name, acc in goldens.items() if not isinstance(acc, str)})
-    # mCE is an error, worse when it grows; correlations and gains are worse when they fall
-    rise = (value - before) * (1 if plan.kind == "mce" else -1) if before is not None else 0.0
-    ok = rise <= limit
-    sentence = f"{plan.kind} {value:.4f} vs golden {before:.4f} (allowed {limit:.4f} worse)"
-    return (Verdict.PASS if ok else Verdict.REGRESSED), Finding("max_regression", rise, limit, ok, sentence)
+    held = against_golden(found.label, found.value, images, firm, limit, family=given.family, gate=given.gate)
+    if held.verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE) and given.accepts == "all":
+        return Held(Verdict.UPDATED, held.sentence)
+    return held
 
 
-def _bound(name: str, label: str, value: float | None, limit: float, at_most: bool) -> Finding:
-    if value is None:
-        return Finding(name, None, limit, None, f"{label} is undefined: the accuracy does not vary")
-    ok = value <= limit if at_most else value >= limit
-    sign = ("<=" if ok else ">") if at_most else (">=" if ok else "<")
-    return Finding(name, value, limit, ok, f"{label} {value:.4f} {sign} {limit:.4f}")
-
-
-def _mce(plan: AggregatePlan, accuracies: Accuracies) -> tuple[float, list[Finding]]:
-    reference = str(plan.options["reference"])
-
-    def errors(model: str) -> dict[tuple[str, int | float], float]:
-        return {
-            (cell.shift.shift, cell.shift.severity): 1 - accuracies[cell.id]  # type: ignore[misc]  # suites of mce have numbers
-            for cell in plan.members
-            if cell.model.name == model and cell.shift.suite != "clean"
-        }
-
-    theirs = None if reference == "alexnet" else errors(reference)
-    value = mean_corruption_error(errors(plan.models[0]), theirs)
-    label = f"mCE against {reference}"
-    findings = [_bound("max", label, value, plan.limits["max"], at_most=True)] if "max" in plan.limits else []
-    return value, findings or [Finding("value", value, 0.0, True, f"{label} {value:.4f}")]
-
-
-def _trend(plan: AggregatePlan, accuracies: Accuracies) -> tuple[float | None, list[Finding]]:
-    clean = next(accuracies[cell.id] for cell in plan.members if cell.shift.suite == "clean")
-    ladder = [cell for cell in plan.members if cell.shift.suite != "clean"]
-    points = [(float(cell.shift.severity or 0), clean - accuracies[cell.id]) for cell in ladder]
-    suite = ladder[0].shift.suite
-    values = {
-        "spearman": weakest_side(points, suite, spearman),
-        "pearson": weakest_side(points, suite, pearson),
-    }
-    asked = [name for name in values if f"min_{name}" in plan.limits] or ["spearman"]
-    findings = [
-        _bound(
-            f"min_{name}",
-            f"{name.title()} correlation of strength and drop",
-            values[name],
-            limit,
-            at_most=False,
-        )
-        for name in asked
-        if (limit := plan.limits.get(f"min_{name}")) is not None
-    ]
-    return values[asked[0]], findings
-
-
-def _compare(plan: AggregatePlan, accuracies: Accuracies) -> tuple[float, list[Finding]]:
-    ours, theirs = plan.models
-
-    def mean(model: str, clean: bool) -> float:
-        values = [
-            accuracies[cell.id]
-            for cell in plan.members
-            if cell.model.name == model and (cell.shift.suite == "clean") is clean
-        ]
-        return sum(values) / len(values)
-
-    gain = mean(ours, clean=False) - mean(theirs, clean=False)
-    loss = mean(theirs, clean=True) - mean(ours, clean=True)
-    findings = []
-    if "min_gain" in plan.limits:
-        findings.append(_bound("min_gain", f"gain over {theirs}", gain, plan.limits["min_gain"], at_most=False))
-    if "max_clean_loss" in plan.limits:
-        limit = plan.limits["max_clean_loss"]
-        findings.append(_bound("max_clean_loss", f"clean loss to {theirs}", loss, limit, at_most=True))
-    return gain, findings
-
-
-_KINDS: Mapping[str, Callable[[AggregatePlan, Accuracies], tuple[float | None, list[Finding]]]] = {
-    "mce": _mce,
-    "trend": _trend,
-    "compare": _compare,
-}
+def _plain(found: Value) -> str:
+    return f"{found.label} " + ("is undefined" if found.value is None else f"{found.value:.4f}")

@@ -6,11 +6,10 @@ One bench per process. It knows no pytest; what it returns is plain and travels 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_robust.aggregates import judge_aggregate
-from pytest_robust.engine.engine import Engine, Wanted
-from pytest_robust.engine.store import MeasurementError, RunStore
+from pytest_robust.aggregates import Circumstances, Results, judge_aggregate
+from pytest_robust.engine.store import MeasurementError
 from pytest_robust.errors import RobustError
 from pytest_robust.golden import Comparable, GoldenFile, find, read
 from pytest_robust.report.failure import failure_text, worst_classes
@@ -29,12 +28,24 @@ from pytest_robust.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_robust.measurement import Measurement, Samples
-    from pytest_robust.progress import Progress
     from pytest_robust.spec.plan import AggregatePlan, CellPlan, Plan
+
+
+class Source(Protocol):
+    """Where measurements come from: the engine, or a report of an earlier run."""
+
+    def measure(self, cell: CellPlan, spec: str) -> Measurement:
+        """The measurement of one cell; RobustError where there is none."""
+
+    def samples(self, measurement: Measurement) -> Samples:
+        """The samples that the arrays of a measurement follow."""
+
+    def close(self) -> None:
+        """Release what is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +58,19 @@ class _Against:
 
 
 class Bench:
-    """Measures and judges the items of one process."""
+    """Measures and judges the items of one process.
 
-    def __init__(
-        self,
-        settings: Settings,
-        wanted: Iterable[Wanted],
-        folder: Path,
-        worker: str,
-        progress: Progress | None,
-    ) -> None:
+    Args:
+        settings: the run's options.
+        engine: gives measurements.
+        plans: what `planned` says of every spec that was collected, whether or not an item of it was selected.
+    """
+
+    def __init__(self, settings: Settings, engine: Source, plans: Sequence[Mapping[str, Any]] = ()) -> None:
         self.settings = settings
-        self.engine = Engine(wanted, settings, RunStore(folder), worker, progress)
+        self.engine = engine
         self._goldens: dict[tuple[Path, str], GoldenFile | None] = {}
-        self._plans_sent: set[str] = set()
+        self._plans = list(plans)
         self._samples_sent: set[str] = set()
 
     def close(self) -> None:
@@ -72,8 +82,8 @@ class Bench:
         try:
             measurement = self.engine.measure(cell, spec)
             clean = self._clean(spec, plan, cell)
-            samples = self.engine.samples(cell)
-            against = self._against(plan, cell, measurement, samples)
+            samples = self.engine.samples(measurement)
+            against = self._against(plan, spec, cell, measurement, samples)
         except RobustError as error:
             return self._failed(plan, spec, cell, error)
         evidence = Evidence(
@@ -87,11 +97,17 @@ class Bench:
         )
         judgement = judge(evidence, cell.thresholds, plan.gate)
         latest = against.matches.get("latest")
-        if accepted := self._accepts(plan, judgement, latest, measurement):
+        worse = latest is not None and _worse(judgement, latest, measurement)
+        judged = judgement
+        if accepted := self._accepts(plan, spec, cell, judgement, latest, measurement, worse):
             judgement = updated(judgement, evidence)
         record = cell_record(spec, cell, judgement, measurement, samples, against.evidence.get("latest"))
+        record["reasons"] += measurement.notes
         report = self._report(plan, spec, cell, judgement, record)
         report["accepted"] = accepted
+        report["worse"] = worse
+        report["judged"] = {"verdict": str(judged.verdict), "headline": judged.headline}
+        report["stale_golden"] = self._is_stale(plan, spec, cell, measurement)
         worst = []
         if latest is not None:
             worst = worst_classes(samples.labels, latest.cell.predicted, measurement.predicted, None)
@@ -114,35 +130,36 @@ class Bench:
     def judge_aggregate(self, plan: Plan, spec: str, aggregate: AggregatePlan) -> dict[str, Any]:
         """Measure what an aggregate stands on and judge its value."""
 
-        def accuracy(cell: CellPlan) -> float:
-            return self.engine.measure(cell, spec).accuracy
-
-        def golden_accuracy(cell: CellPlan) -> float | str:
+        def results(cell: CellPlan) -> Results:
             measurement = self.engine.measure(cell, spec)
-            against = self._against(plan, cell, measurement, self.engine.samples(cell))
-            if latest := against.matches.get("latest"):
-                return latest.cell.accuracy
-            return against.missing.get("latest", "a smoke run compares with none")
+            samples = self.engine.samples(measurement)
+            return Results(samples, measurement.predicted == samples.labels)
 
-        return judge_aggregate(spec, aggregate, accuracy, golden_accuracy)
+        def golden(cell: CellPlan) -> Results | str:
+            measurement = self.engine.measure(cell, spec)
+            samples = self.engine.samples(measurement)
+            against = self._against(plan, spec, cell, measurement, samples)
+            latest = against.matches.get("latest")
+            if latest is None:
+                return against.missing.get("latest", "a smoke run compares with none")
+            noisy = against.evidence["latest"].firm is not None
+            return Results(samples, latest.cell.predicted == samples.labels, measurement.near_tie if noisy else None)
 
-    def attach_plan(self, plan: Plan, spec: str, report: dict[str, Any]) -> dict[str, Any]:
-        """Send what the controller must know of a spec along with this process's first report of it."""
-        if spec not in self._plans_sent:
-            self._plans_sent.add(spec)
-            report["plan"] = {
-                "spec": spec,
-                "name": plan.name,
-                "sha256": plan.sha256,
-                "seed": plan.seed,
-                "golden": str(plan.golden) if plan.golden else None,
-                "planned": [
-                    *(f"{spec}::{cell.id}" for cell in plan.cells),
-                    *(f"{spec}::{aggregate.id}" for aggregate in plan.aggregates),
-                ],
-                "keys": {model.name: [cell.key for cell in plan.cells if cell.model is model] for model in plan.models},
-                "candidates": {model.name: str(model.path.resolve()) for model in plan.models if model.candidate},
-            }
+        settings = self.settings
+        writes = settings.update is not None and plan.golden is not None and not update_refusal(settings)
+        explained = settings.update == "all" and settings.reason is not None
+        given = Circumstances(
+            gate=plan.gate,
+            family=max(plan.family[model] for model in aggregate.models),
+            smoke=settings.smoke,
+            accepts=("all" if explained else "new") if writes else None,
+        )
+        return judge_aggregate(spec, aggregate, results, golden, given)
+
+    def attach_plans(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Send what the controller must know of the specs along with this process's first report."""
+        if self._plans:
+            report["plans"], self._plans = self._plans, []
         return report
 
     @staticmethod
@@ -165,12 +182,12 @@ class Bench:
         clean = self.engine.measure(plan.cell[cell.model.name, "clean"], spec)
         return clean.correct, clean.n
 
-    def _golden(self, plan: Plan, folder: Path, model: str) -> GoldenFile | None:
+    def _golden(self, spec: str, folder: Path, model: str) -> GoldenFile | None:
         if (folder, model) not in self._goldens:
-            self._goldens[folder, model] = read(folder, model, spec=plan.name)
+            self._goldens[folder, model] = read(folder, model, spec=spec)
         return self._goldens[folder, model]
 
-    def _against(self, plan: Plan, cell: CellPlan, measurement: Measurement, samples: Samples) -> _Against:
+    def _against(self, plan: Plan, spec: str, cell: CellPlan, measurement: Measurement, samples: Samples) -> _Against:
         """Compare with the latest golden and the anchor.
 
         Raises:
@@ -187,7 +204,7 @@ class Bench:
             if plan.anchor:
                 folders["anchor"] = plan.golden / plan.anchor
         for role, folder in folders.items():
-            golden = self._golden(plan, folder, cell.model.name)
+            golden = self._golden(spec, folder, cell.model.name)
             found = find(golden, cell.key, measurement, samples, any_device=plan.gate.golden_device == "any")
             if isinstance(found, Comparable):
                 matches[role] = found
@@ -196,17 +213,34 @@ class Bench:
                 missing[role] = found.reason
         return _Against(evidence, missing, matches)
 
-    def _accepts(self, plan: Plan, judgement: Judgement, latest: Comparable | None, measurement: Measurement) -> bool:
+    def _is_stale(self, plan: Plan, spec: str, cell: CellPlan, measurement: Measurement) -> bool:
+        """Whether `--robust-update-new` would find the latest golden taken: by this cell, or by another model file."""
+        if plan.golden is None or self.settings.smoke:
+            return False
+        golden = self._golden(spec, plan.golden, cell.model.name)
+        made = measurement.provenance
+        recording = golden.recordings.get(made.device_class) if golden else None
+        return recording is not None and (cell.key in recording.cells or recording.model_sha256 != made.model_sha256)
+
+    def _accepts(
+        self,
+        plan: Plan,
+        spec: str,
+        cell: CellPlan,
+        judgement: Judgement,
+        latest: Comparable | None,
+        measurement: Measurement,
+        worse: bool,
+    ) -> bool:
         """Whether this run's update takes the cell: a plain regression needs a reason, an ERROR is never taken."""
         if not self.settings.update or update_refusal(self.settings) or plan.golden is None:
             return False
         if judgement.verdict is Verdict.ERROR:
             return False
         if latest is None:
-            return True
+            return self.settings.update == "all" or not self._is_stale(plan, spec, cell, measurement)
         changed = bool((latest.cell.predicted != measurement.predicted).any())
-        explained = measurement.correct >= latest.cell.correct or self.settings.reason is not None
-        return self.settings.update == "all" and changed and explained
+        return self.settings.update == "all" and changed and (not worse or self.settings.reason is not None)
 
     def _failed(self, plan: Plan, spec: str, cell: CellPlan, error: RobustError) -> dict[str, Any]:
         judgement = judge(Evidence(0, 0, error=str(error), smoke=self.settings.smoke), cell.thresholds, plan.gate)
@@ -221,7 +255,8 @@ class Bench:
     def _report(
         self, plan: Plan, spec: str, cell: CellPlan, judgement: Judgement, record: dict[str, Any]
     ) -> dict[str, Any]:
-        waiver = cell.waiver
+        # what could not be measured cannot be excused: nobody has seen how bad it is
+        waiver = cell.waiver if judgement.verdict is not Verdict.ERROR else None
         return {
             "kind": "cell",
             "id": record["id"],
@@ -233,17 +268,28 @@ class Bench:
             "headline": judgement.headline,
             "waiver": f"{waiver.reason}, {waiver.owner}, until {waiver.until}" if waiver else None,
             "accepted": False,
+            "worse": False,
         }
 
     def _options(self) -> list[str]:
-        """Options that a command must repeat to measure the same thing."""
+        """Options that a command must repeat to measure the same thing against the same goldens."""
         settings = self.settings
         options = [f"--robust-model={name}={path}" for name, path in settings.candidates.items()]
         if settings.device != "auto":
             options.append(f"--robust-device={settings.device}")
         if settings.profile:
             options.append(f"--robust-profile={settings.profile}")
+        if settings.golden:
+            options.append(f"--robust-golden={settings.golden}")
         return options
+
+
+def _worse(judgement: Judgement, latest: Comparable, measurement: Measurement) -> bool:
+    """Whether the golden would get worse: fewer right, or what the gate calls a regression or too many flips."""
+    bad = (Verdict.REGRESSED, Verdict.TOO_MANY_FLIPS)
+    return measurement.correct < latest.cell.correct or any(
+        finding.verdict in bad and finding.subject == "latest" for finding in judgement.findings
+    )
 
 
 def _evidence(role: Role, found: Comparable, measurement: Measurement, samples: Samples) -> GoldenEvidence:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,11 @@ import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 from pytest_robust.errors import RobustError
-from pytest_robust.plugin import REPORT
 from pytest_robust.settings import Settings
 from pytest_robust.shifts.registry import default_registry
 from pytest_robust.spec.build import load_plan
 from pytest_robust.spec.plan import AggregatePlan, CellPlan, Plan, severity_text
+from pytest_robust.stash import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo
 
     from pytest_robust.bench import Bench
+
+PLANS = pytest.StashKey[dict[str, Plan]]()
+"""Every spec that was collected, by its name in ids."""
+
+WHOLE = pytest.StashKey[dict[str, Plan]]()
+"""Likewise without the profile that this run applies: what the goldens hold."""
 
 _BENCH = pytest.StashKey["Bench"]()
 
@@ -37,7 +45,14 @@ class SpecFile(pytest.File):
     """One spec; its children are models, and `_all` for aggregates over several models."""
 
     plan: Plan
-    display: str
+
+    def __init__(self, **kwargs: Any) -> None:
+        config, path = kwargs["parent"].config, kwargs["path"]
+        self.display = _display(path, config)
+        if not path.is_relative_to(config.rootpath):
+            # pytest would name every file outside its root folder "", and so all of them alike
+            kwargs["nodeid"] = self.display
+        super().__init__(**kwargs)
 
     def collect(self) -> Iterator[pytest.Collector]:
         """Read the spec and make a node per model.
@@ -49,20 +64,24 @@ class SpecFile(pytest.File):
             settings = Settings.from_config(self.config)
         except pytest.UsageError as error:
             raise self.CollectError(str(error)) from None
-        self.display = _display(self.path, self.config)
         registry = default_registry()
         try:
             self.ihook.pytest_robust_register(registry=registry)
-            self.plan = load_plan(
+            load = partial(
+                load_plan,
                 self.path,
                 registry.catalog(),
                 display=self.display,
-                profile=settings.profile,
                 candidates=settings.candidates,
                 golden=settings.golden,
             )
+            self.plan = load(profile=settings.profile)
+            # a golden folder that is named for a run belongs to what this run measures
+            whole = load() if settings.profile and settings.golden is None else self.plan
         except RobustError as error:
             raise self.CollectError(str(error)) from None
+        self.config.stash.setdefault(PLANS, {})[self.display] = self.plan
+        self.config.stash.setdefault(WHOLE, {})[self.display] = whole
         cells: dict[str, list[CellPlan]] = {model.name: [] for model in self.plan.models}
         for cell in self.plan.cells:
             cells[cell.model.name].append(cell)
@@ -113,7 +132,8 @@ class RobustItem(pytest.Item):
         """Judge the item and fail, pass or be excused as the verdict says."""
         bench = bench_of(self.session)
         report = self.judge(bench)
-        self.stash[REPORT] = bench.attach_plan(self.spec.plan, self.spec.display, report)
+        report["line"] = self.line
+        self.stash[REPORT] = bench.attach_plans(report)
         self.user_properties.extend(bench.properties(report))
         if not report["fails"]:
             return
@@ -187,8 +207,10 @@ def select(session: pytest.Session) -> None:
     if not items or session.config.option.collectonly:
         return
     from pytest_robust.bench import Bench
-    from pytest_robust.engine.engine import Wanted
+    from pytest_robust.engine.engine import Engine, Wanted
+    from pytest_robust.engine.store import RunStore
     from pytest_robust.progress import progress_for
+    from pytest_robust.report.planned import planned
     from pytest_robust.workers import run_folder
 
     worker_input = getattr(session.config, "workerinput", None)
@@ -206,14 +228,14 @@ def select(session: pytest.Session) -> None:
             if any(row.max_drop is not None for row in cell.thresholds):
                 wanted.append(Wanted(plan.cell[cell.model.name, "clean"], plan.seed, item.spec.display))
     settings = Settings.from_config(session.config)
-    bench = Bench(settings, wanted, folder, worker, progress_for(session.config))
+    engine = Engine(wanted, settings, RunStore(folder), worker, progress_for(session.config))
+    stash = session.config.stash
+    plans = [planned(plan, name, stash[WHOLE][name]) for name, plan in stash[PLANS].items()]
+    bench = Bench(settings, engine, plans)
     session.config.add_cleanup(bench.close)
     session.stash[_BENCH] = bench
 
 
 def _display(path: Path, config: pytest.Config) -> str:
     """A spec as node ids name it: relative to the root folder."""
-    try:
-        return path.relative_to(config.rootpath).as_posix()
-    except ValueError:
-        return str(path)
+    return Path(os.path.relpath(path, config.rootpath)).as_posix()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_robust.errors import RobustError
-from pytest_robust.golden import Entry, propose, prune, read, unused, write
+from pytest_robust.golden import Entry, propose, prune, read, stored_models, unused, write
 from pytest_robust.measurement import Measurement, Samples
+from pytest_robust.report.changes import change_lines, shown
+from pytest_robust.report.github import annotate, append_summary
 from pytest_robust.report.markdown import markdown
 from pytest_robust.report.structure import replace, structure, write_json
 from pytest_robust.report.table import rows
@@ -20,9 +22,8 @@ from pytest_robust.report.terminal import draw
 from pytest_robust.settings import Settings, ci_variable, update_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-_SHOWN = 10
 _NOTED = ("INCONCLUSIVE", "IMPROVED")
 
 
@@ -48,17 +49,19 @@ class Controller:
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings = Settings.from_config(config)
+        self.structure: dict[str, Any] | None = None
+        self._root = config.rootpath
+        self._plugins = [str(name) for name, plugin in config.pluginmanager.list_name_plugin() if plugin]
         self._reports: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, dict[str, Any]] = {}
         self._samples: dict[str, Samples] = {}
         self._started = datetime.datetime.now(datetime.UTC)
         self._clock = time.monotonic()
         self._lines: list[tuple[str, dict[str, bool]]] = []
-        self._structure: dict[str, Any] = {}
 
     def add(self, report: dict[str, Any]) -> None:
         """Keep one item's report; what a process sends but once comes with its first."""
-        if plan := report.pop("plan", None):
+        for plan in report.pop("plans", ()):
             self._plans.setdefault(plan["spec"], plan)
         if samples := report.pop("samples", None):
             self._samples.setdefault(samples["digest"], Samples.from_plain(samples))
@@ -71,23 +74,32 @@ class Controller:
             for name, report in self._reports.items()
             if report.get("measurement")
         }
-        self._structure = structure(
+        interruption = _interruption(session, exitstatus)
+        failed = False
+        if self.settings.update:
+            failed |= not self._update(measurements, interruption)
+        failed |= not self._sweep(interruption)
+        self.structure = structure(
             started=self._started.isoformat(timespec="seconds"),
             duration_s=time.monotonic() - self._clock,
             smoke=self.settings.smoke,
+            profile=self.settings.profile,
+            interrupted=interruption,
             plans=list(self._plans.values()),
             cells=[report["record"] for report in self._reports.values() if report["kind"] == "cell"],
             aggregates=[report["record"] for report in self._reports.values() if report["kind"] == "aggregate"],
             measurements=measurements,
+            failed={name: report["headline"] for name, report in self._failed()},
+            waived={
+                name: f"{report['headline']} (waived: {report['waiver']})"
+                for name, report in self._reports.items()
+                if report["fails"] and report["waiver"]
+            },
         )
-        failed = False
-        if self.settings.update:
-            failed |= not self._update(measurements, _interruption(session, exitstatus))
-        failed |= not self._sweep()
-        failed |= not self._write_reports(measurements)
-        not_run = self._structure["run"]["not_run"]
+        failed |= not self._write_reports(self.structure, measurements)
+        not_run = self.structure["run"]["not_run"]
         if not_run:
-            planned = self._structure["run"]["planned"]
+            planned = self.structure["run"]["planned"]
             fails = self.settings.incomplete == "fail"
             failed |= fails
             self._say(f"Gate INCOMPLETE: {len(not_run)} of {len(planned)} not run", red=fails, yellow=not fails)
@@ -97,7 +109,7 @@ class Controller:
     def summarise(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table, then every line that needs attention."""
         reporter.section("robust", sep="-")
-        table = rows(self._structure["cells"], self._failed())
+        table = rows(self.structure["cells"], self.structure["run"]["failed"]) if self.structure else []
         if table:
             reporter.write_line(draw(table, reporter._tw.fullwidth, reporter._tw.hasmarkup))
         if self.settings.smoke:
@@ -106,26 +118,34 @@ class Controller:
             reporter.write_line(text, yellow=True)
         for text, markup in self._lines:
             reporter.write_line(text, **markup)
+        failures = [(report["spec"], report["line"], name, report["headline"]) for name, report in self._failed()]
+        for command in annotate(failures, self._root, self._plugins):
+            reporter.write_line(command)
 
     def _say(self, text: str, **markup: bool) -> None:
         self._lines.append((text, markup))
 
-    def _failed(self) -> list[str]:
-        return [name for name, report in self._reports.items() if report["fails"] and not report["waiver"]]
+    def _failed(self) -> list[tuple[str, dict[str, Any]]]:
+        return [entry for entry in self._reports.items() if entry[1]["fails"] and not entry[1]["waiver"]]
 
     def _notes(self) -> Iterator[str]:
-        """Lines on cells that passed and still want to be looked at, and one line on all missing goldens."""
+        """Lines on cells that passed and still want to be looked at, and how to record what has no golden."""
         for report in self._reports.values():
             record = report["record"]
             warned = record["level"] == "warn" and record["verdict"] != "PASS"
             if not report["fails"] and (warned or record["verdict"] in _NOTED):
                 yield f"{record['verdict']} {report['id']}: {report['headline']}"
-        missing = [name for name, report in self._reports.items() if report["record"]["verdict"] == "NO_GOLDEN"]
-        if missing:
-            specs = " ".join(f"--robust-spec={spec}" for spec in dict.fromkeys(name.split("::")[0] for name in missing))
+        missing = [report for report in self._reports.values() if report["record"]["verdict"] == "NO_GOLDEN"]
+        stale = [report for report in missing if report.get("stale_golden")]
+        new = [report for report in missing if not report.get("stale_golden")]
+        if new:
+            cases = _counted(len(new), "case")
+            yield f"{cases} without a comparable golden; record with: pytest {_options(new)} --robust-update-new"
+        if stale:
+            cases = _counted(len(stale), "case")
             yield (
-                f"{len(missing)} case{'s' * (len(missing) != 1)} without a comparable golden; record with: "
-                f"pytest {specs} --robust-update-new"
+                f"{cases} whose golden is of other images, parameters or another model file; record anew with: "
+                f"pytest {_options(stale)} --robust-update --robust-reason='...'"
             )
 
     def _update(self, measurements: dict[str, Measurement], interruption: str | None) -> bool:
@@ -133,32 +153,59 @@ class Controller:
         refusal = update_refusal(self.settings) or interruption or _fall_back(measurements)
         if refusal:
             self._say(f"Goldens not updated: {refusal}", red=True)
+            self._take_back(self._reports.values())
             return False
         done = True
         for plan in self._plans.values():
-            for model, planned in plan["keys"].items():
+            for model, planned in plan["golden_keys"].items():
+                reports = [
+                    report
+                    for report in self._reports.values()
+                    if (report["spec"], report.get("model")) == (plan["spec"], model)
+                ]
                 try:
-                    done &= self._update_model(plan, model, planned, measurements)
+                    refusals = self._update_model(plan, model, planned, reports, measurements)
                 except RobustError as error:
-                    self._say(f"Golden of {model} not updated: {error}", red=True)
+                    refusals = (str(error),)
+                for refusal in refusals:
+                    self._say(f"Golden of {model} not updated: {refusal}", red=True)
+                if refusals:
+                    self._take_back(reports)
                     done = False
         return done
 
+    @staticmethod
+    def _take_back(reports: Iterable[dict[str, Any]]) -> None:
+        """What was not written after all is reported as it was judged."""
+        for report in reports:
+            if report.get("accepted"):
+                report["accepted"] = False
+                report["headline"] = report["judged"]["headline"]
+                report["record"]["verdict"] = report["judged"]["verdict"]
+
     def _update_model(
-        self, plan: dict[str, Any], model: str, planned: list[str], measurements: dict[str, Measurement]
-    ) -> bool:
-        entries = {}
-        for report in self._reports.values():
-            if (report["spec"], report.get("model")) == (plan["spec"], model) and report["id"] in measurements:
-                measurement = measurements[report["id"]]
-                entries[report["key"]] = Entry(measurement, self._samples[measurement.samples])
-        if not entries:
-            return True
+        self,
+        plan: dict[str, Any],
+        model: str,
+        planned: list[str],
+        reports: list[dict[str, Any]],
+        measurements: dict[str, Measurement],
+    ) -> tuple[str, ...]:
+        """Write one model's golden; the reasons if it is refused."""
+        if not reports:
+            return ()
+        errors = [report["key"] for report in reports if report["record"]["verdict"] == "ERROR"]
+        if errors:
+            some = ", ".join(errors[:3]) + ", ..." * (len(errors) > 3)
+            return (f"{_counted(len(errors), 'cell')} could not be measured ({some}); mend that first",)
         if plan["golden"] is None:
-            self._say(f"Goldens not updated: {plan['spec']} names no golden folder; add `golden: PATH`", red=True)
-            return False
+            return (f"{plan['spec']} names no golden folder; add `golden: PATH`",)
         folder = Path(plan["golden"])
         golden = read(folder, model, spec=plan["name"])
+        entries = {}
+        for report in reports:
+            measurement = measurements[report["id"]]
+            entries[report["key"]] = Entry(measurement, self._samples[measurement.samples], report["worse"])
         proposal = propose(
             golden,
             spec=plan["name"],
@@ -169,68 +216,60 @@ class Controller:
             reason=self.settings.reason,
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         )
-        for refusal in proposal.refusals:
-            self._say(f"Golden of {model} not updated: {refusal}", red=True)
-        if proposal.refusals:
-            return False
-        written = write(folder, proposal.golden, expected=golden)
-        changes = [change for change in proposal.changes if change.kind != "="]
-        same = len(proposal.changes) - len(changes)
-        for change in changes[:_SHOWN]:
-            values = [f"{100 * value:.2f}" for value in (change.old_accuracy, change.new_accuracy) if value is not None]
-            self._say(f"  {change.kind} {model}::{change.key}   {' -> '.join(values)}")
-        if len(changes) > _SHOWN:
-            self._say(f"  ... and {len(changes) - _SHOWN} more")
-        for note in proposal.notes:
-            self._say(f"  {note}")
-        if written:
-            self._say(
-                f"Golden of {model} updated: {len(changes)} changed, {same} unchanged; review with git diff {folder}"
-            )
-        else:
-            self._say(f"Golden of {model} is up to date: {same} cells unchanged")
-        return True
+        if not proposal.refusals:
+            written = write(folder, proposal.golden, expected=golden)
+            for line in change_lines(proposal, model, folder, bool(written)):
+                self._say(line)
+        return proposal.refusals
 
-    def _sweep(self) -> bool:
-        """Report goldens that the spec no longer defines, and remove them if asked to."""
+    def _sweep(self, interruption: str | None) -> bool:
+        """Report goldens that the specs no longer define, and remove them if asked to; False if that was refused."""
+        refusal = update_refusal(self.settings) or interruption
+        if self.settings.prune and refusal:
+            self._say(f"Goldens not pruned: {refusal}", red=True)
+            return False
+        # a profile may leave out cells that the spec still defines
+        plans = [plan for plan in self._plans.values() if plan["golden"] and not self.settings.profile]
         done = True
-        for plan in self._plans.values():
-            # a profile may leave out cells that the spec still defines
-            if plan["golden"] is None or self.settings.profile:
-                continue
-            for model, planned in plan["keys"].items():
+        for plan in plans:
+            folder = Path(plan["golden"])
+            for model in dict.fromkeys((*plan["keys"], *stored_models(folder, plan["name"]))):
                 try:
-                    golden = read(Path(plan["golden"]), model, spec=plan["name"])
-                    left = unused(golden, planned) if golden else ()
-                    if golden is None or not left:
-                        continue
-                    if self.settings.prune and not update_refusal(self.settings):
-                        write(Path(plan["golden"]), prune(golden, planned), expected=golden)
-                        self._say(f"{len(left)} unused goldens of {model} removed: {', '.join(left[:_SHOWN])}")
-                    else:
-                        self._say(
-                            f"{len(left)} golden{'s' * (len(left) != 1)} of {model} unused ({', '.join(left[:3])}"
-                            f"{', ...' * (len(left) > 3)}); remove with --robust-prune",
-                            yellow=True,
-                        )
+                    self._sweep_model(plan, folder, model)
                 except RobustError as error:
                     if self.settings.prune:
                         self._say(f"Goldens of {model} not pruned: {error}", red=True)
                         done = False
         return done
 
-    def _write_reports(self, measurements: dict[str, Measurement]) -> bool:
+    def _sweep_model(self, plan: dict[str, Any], folder: Path, model: str) -> None:
+        golden = read(folder, model, spec=plan["name"])
+        planned = plan["keys"].get(model, ())
+        left = unused(golden, planned) if golden else ()
+        if golden is None or not left:
+            return
+        some = ", ".join(left[:3]) + ", ..." * (len(left) > 3)
+        if self.settings.prune:
+            write(folder, prune(golden, planned), expected=golden)
+            self._say(f"{_counted(len(left), 'unused golden')} of {model} removed: {some}")
+        else:
+            text = f"{_counted(len(left), 'golden')} of {model} unused ({some}); remove with --robust-prune"
+            self._say(text, yellow=True)
+
+    def _write_reports(self, report: dict[str, Any], measurements: dict[str, Measurement]) -> bool:
         done = True
+        try:
+            append_summary(report)
+        except RobustError as error:
+            self._say(str(error), red=True)
+            done = False
         for path in self.settings.reports:
             try:
                 if path.suffix == ".json":
-                    write_json(path, self._structure, measurements, self._samples)
+                    write_json(path, report, measurements, self._samples)
                 else:
-                    failed = self._failed()
-                    headlines = {name: report["headline"] for name, report in self._reports.items()}
-                    table = rows(self._structure["cells"], failed)
-                    replace(path, markdown(self._structure, table, headlines, failed).encode())
-                self._say(f"Report written to {_shown(path)}")
+                    replace(path, markdown(report).encode())
+                self._say(f"Report written to {shown(path)}")
             except RobustError as error:
                 self._say(str(error), red=True)
                 done = False
@@ -245,11 +284,14 @@ def _fall_back(measurements: dict[str, Measurement]) -> str | None:
     return f"the device fell back: {devices[0]}; mend CUDA, or record for the CPU with --robust-device=cpu"
 
 
-def _shown(path: Path) -> str:
-    """A path as the user would type it."""
-    full = os.path.normpath(path)
-    near = os.path.relpath(full)
-    return full if near.startswith("..") else near
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+def _options(reports: list[dict[str, Any]]) -> str:
+    """The options that name the reports' specs."""
+    specs = dict.fromkeys(report["spec"] for report in reports)
+    return " ".join(shlex.quote(f"--robust-spec={spec}") for spec in specs)
 
 
 def _interruption(session: pytest.Session, exitstatus: int) -> str | None:

@@ -82,6 +82,8 @@ class Measurement:
         parameters: the shift's parameters after resolution for the canvas size.
         canvas_digest: sha256 over the first 32 shifted canvases.
         seconds: time spent on ``decode``, ``shift``, ``inference`` and in ``total``.
+        groups: ``column=value`` -> {n, correct}, where the data set has group columns.
+        notes: sentences on the samples that a reader of the result must know.
     """
 
     samples: str
@@ -95,6 +97,8 @@ class Measurement:
     seconds: Mapping[str, float] = field(default_factory=dict)
     source: Literal["generated", "stored"] = "generated"
     cached: bool = False
+    groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -119,6 +123,8 @@ class Measurement:
             "seconds": dict(self.seconds),
             "source": self.source,
             "cached": self.cached,
+            "groups": {name: dict(counts) for name, counts in self.groups.items()},
+            "notes": list(self.notes),
             "provenance": {
                 "model_sha256": self.provenance.model_sha256,
                 "onnxruntime": self.provenance.onnxruntime,
@@ -148,6 +154,8 @@ class Measurement:
             seconds=plain["seconds"],
             source=plain["source"],
             cached=plain["cached"],
+            groups=plain["groups"],
+            notes=tuple(plain["notes"]),
             provenance=Provenance(**{**made, "providers": tuple(made["providers"])}),
         )
 
@@ -155,6 +163,21 @@ class Measurement:
 def count_correct(predicted: NDArray[np.uint16], labels: NDArray[np.uint16]) -> int:
     """Number of positions where prediction and true label agree."""
     return int(np.count_nonzero(predicted == labels))
+
+
+def count_groups(
+    predicted: NDArray[np.uint16], labels: NDArray[np.uint16], columns: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, int]]:
+    """``column=value`` -> {n, correct} for every value of every column, sorted; a column has one value per sample."""
+    right = predicted == labels
+    counts: dict[str, dict[str, int]] = {}
+    for column in sorted(columns):
+        values, inverse = np.unique(np.array(columns[column], dtype=object).astype(str), return_inverse=True)
+        sizes = np.bincount(inverse, minlength=len(values))
+        hits = np.bincount(inverse[right], minlength=len(values))
+        for value, n, correct in zip(values.tolist(), sizes.tolist(), hits.tolist(), strict=True):
+            counts[f"{column}={value}"] = {"n": n, "correct": correct}
+    return counts
 
 
 def digest_of(parts: Sequence[bytes]) -> str:

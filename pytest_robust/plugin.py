@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_robust.stash import REPORT
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_robust.collect import SpecFile
     from pytest_robust.controller import Controller
-
-REPORT = pytest.StashKey[dict[str, Any]]()
-"""What an item found, in plain values; travels to the controller as `report.robust`."""
 
 _NAMED = pytest.StashKey[frozenset[Path]]()
 _SUFFIXES = {".yaml", ".yml"}
@@ -118,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.hasplugin("xdist"):
         from pytest_robust.workers import Workers
 
-        config.pluginmanager.register(Workers(), "robust-workers")
+        config.pluginmanager.register(Workers(config), "robust-workers")
 
 
 def _replace_arguments(config: pytest.Config, named: list[Path]) -> None:
@@ -131,8 +130,9 @@ def _replace_arguments(config: pytest.Config, named: list[Path]) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
-    """Collect a YAML file if it was named, matches `robust_files`, or is a spec given by position."""
-    if file_path.suffix not in _SUFFIXES or not _is_spec(file_path, parent):
+    """Collect a file that was named, or a YAML file that matches `robust_files` or is a spec given by position."""
+    named = file_path.resolve() in parent.config.stash[_NAMED]
+    if not named and (file_path.suffix not in _SUFFIXES or not _is_spec(file_path, parent)):
         return None
     from pytest_robust.collect import SpecFile
 
@@ -140,9 +140,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
 
 
 def _is_spec(path: Path, parent: pytest.Collector) -> bool:
-    if path.resolve() in parent.config.stash[_NAMED]:
-        return True
-    if any(path.match(pattern) for pattern in parent.config.getini("robust_files")):
+    from pytest_robust.patterns import matches
+
+    config = parent.config
+    base = config.inipath.parent if config.inipath else config.rootpath
+    if any(matches(path, pattern, base) for pattern in config.getini("robust_files")):
         return True
     if not parent.session.isinitpath(path):
         return False
@@ -186,6 +188,11 @@ class Gatherer:
         self._config = config
         self._controller: Controller | None = None
 
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """The finished run as the JSON report holds it; None before its end, and where no case of a spec ran."""
+        return self._controller.structure if self._controller is not None else None
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a cell or an aggregate reported."""
         if plain := report.__dict__.get("robust"):
@@ -197,7 +204,14 @@ class Gatherer:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write goldens and reports; fail a run that may not count as a pass."""
+        """Write goldens and reports; fail a run that may not count as a pass.
+
+        A run that names a spec always writes its reports, or an old one would be taken for its result.
+        """
+        if self._controller is None and self._config.stash[_NAMED] and not self._config.option.collectonly:
+            from pytest_robust.controller import Controller
+
+            self._controller = Controller(self._config)
         if self._controller is not None:
             self._controller.finish(session, int(exitstatus))
 

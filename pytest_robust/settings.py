@@ -13,7 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CI_VARIABLES = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "BUILDKITE")
+CI_VARIABLES = (
+    "CI",
+    "BUILD_NUMBER",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TF_BUILD",
+    "BUILDKITE",
+    "CIRCLECI",
+    "TEAMCITY_VERSION",
+    "TRAVIS",
+    "APPVEYOR",
+    "BITBUCKET_BUILD_NUMBER",
+    "CODEBUILD_BUILD_ID",
+    "DRONE",
+)
 """Set, and not empty, by the common CI services; the first two are the ones that pytest itself asks."""
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -101,11 +116,13 @@ def update_refusal(settings: Settings) -> str | None:
     """Why this run, whatever it measures, may not write goldens; None if it may."""
     if variable := ci_variable():
         return (
-            f"goldens are not written in CI ({variable} is set); "
-            "run the update on a machine of your own and commit what it writes"
+            f"goldens are not written in CI ({variable} is set); let this run write --robust-report=report.json and "
+            "apply it on a machine of your own: pytest-robust accept report.json --reason='...'"
         )
     if settings.smoke:
         return "goldens are not written from a smoke run; leave out --robust-limit"
+    if settings.profile:
+        return "goldens are not written under a profile, which may leave out cells or samples; leave it out"
     return None
 
 

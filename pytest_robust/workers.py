@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from xdist.workermanage import WorkerController
 
 RESCHEDULED = "robust-rescheduled"
@@ -25,8 +27,10 @@ def run_folder(run: str) -> Path:
 class Workers:
     """Hooks of the process that starts xdist workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._run = os.urandom(16).hex()
+        self._rescheduled: dict[str, pytest.TestReport] = {}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -58,6 +62,22 @@ class Workers:
             if not hasattr(sched, "workqueue"):
                 return
         report.outcome = RESCHEDULED  # type: ignore[assignment]
+        self._rescheduled[crashitem] = report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A rescheduled case that reports has run."""
+        if report.outcome != RESCHEDULED:
+            self._rescheduled.pop(report.nodeid, None)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """A rescheduled case that nobody ran, because no worker was left, has failed after all."""
+        result = yield
+        for report in list(self._rescheduled.values()):
+            report.outcome = "failed"
+            report.longrepr = f"{report.longrepr}, and no worker was left to run it again"
+            self._config.hook.pytest_runtest_logreport(report=report)
+        return result
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """A case that runs again is counted when it has."""

@@ -10,18 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pytest_robust.settings import CI_VARIABLES
 from pytest_robust.shifts.registry import catalog
 from pytest_robust.spec.build import load_plan
 from tests.onnx_models import classifier
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-CI_VARIABLES = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "BUILDKITE")
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
+
+SPECS = [text for text in blocks("yaml") if text.startswith("format: 1\n")]
+PROFILES = next(text for text in blocks("yaml") if text.startswith("profiles:\n"))
+WORKFLOWS = {text.split()[1]: text for text in blocks("yaml") if text.startswith("# .git")}
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 SET_UP = [command for command in COMMANDS if command.startswith("python3 -m venv")]
@@ -54,7 +58,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifier(folder / "models" / "net.onnx", weights, size=224)
     classifier(folder / "models" / "net_v2.onnx", weights * 2, size=224)
     (folder / "specs").mkdir()
-    (folder / "specs" / "net.yaml").write_text(blocks("yaml")[0])
+    (folder / "specs" / "net.yaml").write_text(SPECS[0] + PROFILES)
     return folder
 
 
@@ -78,11 +82,11 @@ def test_the_gate_refuses_the_worse_model_and_names_the_cells() -> None:
 
 
 def test_every_other_command_runs_in_the_order_of_the_text(own: Path) -> None:
-    assert len(ON_ONES_OWN) == 8
+    assert len(ON_ONES_OWN) == 10
     for command in ON_ONES_OWN:
         done = run(command, own)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    for name in ("golden/net/net.json", "robust.json", "robust.npz", "robust.md", "junit.xml"):
+    for name in ("golden/net/net.json", "report.json", "report.npz", "report.md", "junit.xml"):
         assert (own / name).is_file(), name
 
 
@@ -95,7 +99,8 @@ def test_the_gate_passes_in_ci_too(own: Path) -> None:
 
 
 def test_every_spec_shown_is_valid(own: Path) -> None:
-    for number, text in enumerate(blocks("yaml")):
+    assert len(SPECS) + len(WORKFLOWS) + 1 == len(blocks("yaml")), "a block of YAML that no test looks at"
+    for number, text in enumerate([*SPECS, SPECS[0] + PROFILES]):
         path = own / "specs" / f"shown{number}.yaml"
         path.write_text(text)
         assert load_plan(path, catalog()).cells

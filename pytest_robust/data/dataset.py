@@ -7,20 +7,23 @@ import heapq
 import os
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_robust.data.decode import decode, read_bytes
+from pytest_robust.data.geometry import canvas
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import NO_LABEL, Samples, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from pytest_robust.spec.plan import Geometry
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +34,13 @@ class Dataset(ABC):
         samples: ids, true labels and digest of the n images.
         classes: number of classes, or None where neither the data nor the spec says it.
         class_names: the classes in the order of their indices, where they have names.
+        groups: name of a group column -> one value per sample, where the data set has such columns.
     """
 
     samples: Samples
     classes: int | None
     class_names: tuple[str, ...] | None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, kw_only=True)
 
     @abstractmethod
     def image(self, index: int) -> NDArray[np.uint8]:
@@ -44,6 +49,10 @@ class Dataset(ABC):
         Raises:
             RobustError: the file cannot be read or decoded; the sentence names it.
         """
+
+    def canvas(self, index: int, geometry: Geometry) -> NDArray[np.uint8]:
+        """The image as the shifts and models see it; see `pytest_robust.data.canvas`."""
+        return canvas(self.image(index), geometry, self.samples.ids[index])
 
     def mask(self, index: int) -> NDArray[np.bool_]:
         """The foreground of the image at a position of `samples`: bool (H, W).
@@ -87,6 +96,7 @@ class Listing:
     paths: tuple[Path, ...]
     classes: int | None
     class_names: tuple[str, ...] | None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def rank(salt: str, sample: str) -> bytes:

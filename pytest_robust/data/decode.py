@@ -67,8 +67,17 @@ def decode(path: Path) -> NDArray[np.uint8]:
     return decode_bytes(read_bytes(path), str(path))
 
 
-def decode_bytes(data: bytes, where: str) -> NDArray[np.uint8]:
-    """Decode the bytes of an image file; `where` names it in errors. See `decode`."""
+def decode_cutout(path: Path) -> NDArray[np.uint8]:
+    """Decode an image file with its alpha channel: RGBA, uint8 (H, W, 4), contiguous.
+
+    Raises:
+        RobustError: as `decode`, or the image has no transparency.
+    """
+    return decode_bytes(read_bytes(path), str(path), alpha=True)
+
+
+def decode_bytes(data: bytes, where: str, *, alpha: bool = False) -> NDArray[np.uint8]:
+    """Decode the bytes of an image file; `where` names it in errors. See `decode`, and `decode_cutout` for alpha."""
     from PIL import ImageFile, UnidentifiedImageError
 
     if not data:
@@ -79,7 +88,7 @@ def decode_bytes(data: bytes, where: str) -> NDArray[np.uint8]:
             "for a whole one; leave it False"
         )
     try:
-        return _load_quietly(data)
+        return _load_quietly(data, alpha)
     except RobustError as error:
         raise RobustError(f"{where} {error}") from None
     except UnidentifiedImageError:
@@ -99,7 +108,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _load_quietly(data: bytes) -> NDArray[np.uint8]:
+def _load_quietly(data: bytes, alpha: bool) -> NDArray[np.uint8]:
     """Load an image without letting Pillow's warnings out, whatever filters are set.
 
     `warnings.catch_warnings` swaps the filters of the whole process and would, called from decoding threads,
@@ -110,14 +119,14 @@ def _load_quietly(data: bytes) -> NDArray[np.uint8]:
         if not warnings.filters or warnings.filters[0] != ("ignore", None, Warning, _PILLOW, 0):
             warnings.filterwarnings("ignore", module=_PILLOW.pattern)
         try:
-            return _load(data)
+            return _load(data, alpha)
         except Warning as warning:
             last = warning
     raise last
 
 
-def _load(data: bytes) -> NDArray[np.uint8]:
-    """The first frame, turned upright, as RGB."""
+def _load(data: bytes, alpha: bool) -> NDArray[np.uint8]:
+    """The first frame, turned upright, as RGB or RGBA."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(data), formats=_formats())
@@ -134,7 +143,12 @@ def _load(data: bytes) -> NDArray[np.uint8]:
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }.get(_orientation(image))
-    return _to_rgb(image if turn is None else image.transpose(turn), image.format)
+    upright = image if turn is None else image.transpose(turn)
+    if not alpha:
+        return _to_rgb(upright, image.format)
+    if not image.has_transparency_data:
+        raise RobustError("has no transparency; a cut-out needs an alpha channel that says where the object is")
+    return np.array(upright.convert("RGBA"))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -146,5 +146,15 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
     return sorted((e for e in found if e.name.lower() not in _LITTER), key=lambda entry: entry.name)
 
 
+def images_in(folder: Path) -> dict[str, Path]:
+    """The image files of one folder by name, in form NFC, sorted.
+
+    Raises:
+        RobustError: the folder cannot be read, or a name is not UTF-8.
+    """
+    found = {nfc(entry.name): Path(entry.path) for entry in _visible(folder) if entry.is_file()}
+    return {name: found[name] for name in sorted(found) if _is_image(name)}
+
+
 def _is_image(name: str) -> bool:
     return PurePath(name).suffix.lower() in IMAGE_EXTENSIONS

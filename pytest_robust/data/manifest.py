@@ -1,9 +1,10 @@
 """A csv of labels beside a folder of images.
 
 The csv is UTF-8, with or without a byte order mark, and has a header with the columns ``file`` and ``label``
-in any order; other columns are passed over. ``file`` is a path relative to the data set's folder and, in
-Unicode form NFC, the sample's id. ``label`` is a class index, or a class name where the spec lists names in
-`classes`; where some of these names are themselves numbers, labels are always names.
+in any order. ``file`` is a path relative to the data set's folder and, in Unicode form NFC, the sample's id.
+``label`` is a class index, or a class name where the spec lists names in `classes`; where some of these names are
+themselves numbers, labels are always names. Every other column of up to `MOST_GROUPS` different values is a group
+column; the rest is passed over.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from pytest_robust.data.names import class_count, class_names, closest, existing
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_robust.spec.plan import DatasetPlan
+
+MOST_GROUPS = 100
+"""A column of more different values names single images rather than groups of them."""
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
@@ -34,12 +38,23 @@ def list_manifest(plan: DatasetPlan) -> Listing:
             is missing, named twice or outside the folder, or whose label is none of the classes; with file
             and line of the csv.
     """
-    root, table = existing_folder(plan), existing_file(plan, "labels")
-    names, classes = class_names(plan), class_count(plan)
+    return read_table(existing_file(plan, "labels"), existing_folder(plan), class_names(plan), class_count(plan))
+
+
+def read_table(table: Path, root: Path, names: tuple[str, ...] | None, classes: int | None) -> Listing:
+    """Read a csv of labels; see `list_manifest`.
+
+    Args:
+        table: the csv.
+        root: the folder that its paths begin at.
+        names: the classes in the order of their indices, where the spec lists them.
+        classes: how many there are, where the spec says so.
+    """
     paths: dict[str, Path] = {}
     labels: dict[str, int] = {}
     lines: dict[str, int] = {}
-    for line, file, label in _rows(table):
+    groups: dict[str, list[str]] = {}
+    for line, file, label, rest in _rows(table):
         where = f"{table}:{line}"
         sample = _sample(file, where)
         if sample in lines:
@@ -47,13 +62,19 @@ def list_manifest(plan: DatasetPlan) -> Listing:
         paths[sample] = _find(root, file, where)
         labels[sample] = _label(label, names, classes, where)
         lines[sample] = line
+        for column, value in rest.items():
+            groups.setdefault(column, []).append(value)
     if not paths:
         raise RobustError(f"{table} has a header and no rows; add one row per image")
-    return Listing(tuple(paths), tuple(labels.values()), tuple(paths.values()), classes, names)
+    return Listing(tuple(paths), tuple(labels.values()), tuple(paths.values()), classes, names, _grouping(groups))
 
 
-def _rows(table: Path) -> Iterator[tuple[int, str, str]]:
-    """(line, file, label) of each row; the line is the one on which the row begins."""
+def _grouping(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(values) for name, values in columns.items() if len(set(values)) <= MOST_GROUPS}
+
+
+def _rows(table: Path) -> Iterator[tuple[int, str, str, dict[str, str]]]:
+    """(line, file, label, other columns) of each row; the line is the one on which the row begins."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
@@ -67,7 +88,8 @@ def _rows(table: Path) -> Iterator[tuple[int, str, str]]:
                         "put names with commas into double quotes"
                     )
                 if row:
-                    yield line, row[file], row[label].strip()
+                    rest = {header[i]: row[i].strip() for i in range(len(row)) if i not in (file, label) and header[i]}
+                    yield line, row[file], row[label].strip(), rest
                 line = reader.line_num + 1
     except UnicodeDecodeError as error:
         raise RobustError(f"{table} is not UTF-8 text; save it as csv in UTF-8") from error

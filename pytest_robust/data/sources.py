@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_robust.data.cutouts import open_cutouts
 from pytest_robust.data.dataset import Dataset, FileDataset, hash_files, make_samples, select
 from pytest_robust.data.digits import open_digits
 from pytest_robust.data.folder import list_folder
@@ -38,14 +39,12 @@ def open_dataset(plan: DatasetPlan, *, limit: int | None = None) -> Dataset:
         return _open_files(list_folder(plan), plan, keep)
     if plan.source == "manifest":
         return _open_files(list_manifest(plan), plan, keep)
-    raise RobustError(
-        f"{plan.mark}: the source {plan.source} is not available as a plain data set; "
-        "use folder, manifest, npz or digits here"
-    )
+    return open_cutouts(plan, keep)
 
 
 def _open_files(found: Listing, plan: DatasetPlan, limit: int | None) -> Dataset:
     order = select(found.ids, limit, plan.seed)
     paths = tuple(found.paths[i] for i in order)
     samples = make_samples([found.ids[i] for i in order], [found.labels[i] for i in order], hash_files(paths))
-    return FileDataset(samples, found.classes, found.class_names, paths)
+    groups = {name: tuple(values[i] for i in order) for name, values in found.groups.items()}
+    return FileDataset(samples, found.classes, found.class_names, paths, groups=groups)

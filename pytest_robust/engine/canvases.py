@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robust.data import Dataset, canvas
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
     from numpy.typing import NDArray
 
+    from pytest_robust.data import Dataset
     from pytest_robust.spec.plan import Geometry
 
 MAX_FILE_BYTES = 4 << 30
@@ -53,43 +54,73 @@ class Canvases:
 def open_canvases(dataset: Dataset, geometry: Geometry, path: Path, lock: FileLock, threads: int) -> Canvases:
     """Decode a data set into the file `path`, or map the file that another process has made.
 
+    Where the set is too large for such a file, or the disk for the set, every pass decodes anew.
+
     Raises:
         RobustError: an image cannot be decoded, or the canvases differ in size.
     """
-    n = len(dataset.samples.ids)
-    first = canvas(dataset.image(0), geometry, dataset.samples.ids[0])
-    shape = (int(first.shape[0]), int(first.shape[1]), 3)
+    shape = _first_shape(dataset, geometry)
     decoded: NDArray[np.uint8] | None = None
-    if n * first.nbytes <= MAX_FILE_BYTES:
+    if len(dataset.samples.ids) * math.prod(shape) <= MAX_FILE_BYTES:
         with lock:
-            if not path.exists():
-                _decode_all(dataset, geometry, shape, path, threads)
-        decoded = np.load(path, mmap_mode="r", allow_pickle=False)
+            if path.exists() or _decode_all(dataset, geometry, shape, path, threads):
+                decoded = np.load(path, mmap_mode="r", allow_pickle=False)
     return Canvases(dataset, geometry, shape, decoded, threads)
 
 
-def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int], path: Path, threads: int) -> None:
+def stream_canvases(dataset: Dataset, geometry: Geometry, threads: int) -> Canvases:
+    """The canvases of a data set that is shown once: each is made when its batch is, and none is kept.
+
+    Raises:
+        RobustError: the first image cannot be decoded.
+    """
+    return Canvases(dataset, geometry, _first_shape(dataset, geometry), None, threads)
+
+
+def _first_shape(dataset: Dataset, geometry: Geometry) -> tuple[int, int, int]:
+    height, width = dataset.canvas(0, geometry).shape[:2]
+    return height, width, 3
+
+
+def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int], path: Path, threads: int) -> bool:
+    """Write every canvas to `path`; False, and nothing written, if the disk has no room."""
     n = len(dataset.samples.ids)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(n, *shape))
-
-    def fill(position: int) -> None:
-        target[position] = decode(dataset, geometry, shape, position)
-
     try:
+        try:
+            target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(n, *shape))
+            _reserve(temporary)
+        except OSError:
+            return False
+
+        def fill(position: int) -> None:
+            target[position] = decode(dataset, geometry, shape, position)
+
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(fill, range(n), chunksize=16):
+            for _ in pool.map(fill, range(n)):
                 pass
         target.flush()
         temporary.replace(path)
+        return True
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a file on the disk: writing to a mapped file on a full disk would kill the process.
+
+    Raises:
+        OSError: there is no such room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def decode(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int], position: int) -> NDArray[np.uint8]:
     """One canvas; every canvas of a set has the same shape, or one sentence says which does not."""
     name = dataset.samples.ids[position]
-    made = canvas(dataset.image(position), geometry, name)
+    made = dataset.canvas(position, geometry)
     if made.shape != shape:
         raise RobustError(
             f"{name} is {made.shape[1]}x{made.shape[0]} pixels where {dataset.samples.ids[0]} is "

@@ -15,14 +15,16 @@ from filelock import Timeout
 
 from pytest_robust.data import Dataset, open_dataset
 from pytest_robust.engine import keys
-from pytest_robust.engine.canvases import Canvases, open_canvases
+from pytest_robust.engine.canvases import Canvases, open_canvases, stream_canvases
 from pytest_robust.engine.passes import Take, batch_size_for, run_pass
 from pytest_robust.engine.store import Failure, MeasurementError, RunStore, process_died
 from pytest_robust.errors import RobustError
 from pytest_robust.models import Model, open_model
+from pytest_robust.shifts.base import Derived, ViewInputs
+from pytest_robust.shifts.registry import default_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from pytest_robust.measurement import Measurement, Samples
     from pytest_robust.settings import Settings
@@ -76,7 +78,9 @@ class Engine:
                 self._passes.setdefault(keys.pass_key(want.cell, want.seed), []).append(want)
         self._datasets: dict[DatasetPlan, Dataset] = {}
         self._canvases: dict[str, Canvases] = {}
-        self._models: dict[tuple[ModelPlan, int | None, int], Model] = {}
+        self._models: dict[tuple[ModelPlan, int | None, int | None, int], Model] = {}
+        self._broken: dict[Hashable, RobustError] = {}
+        self._samples: dict[str, Samples] = {}
         self._finished: set[str] = set()
 
     def measure(self, cell: CellPlan, spec: str) -> Measurement:
@@ -94,9 +98,12 @@ class Engine:
             raise MeasurementError(result)
         return result
 
-    def samples(self, cell: CellPlan) -> Samples:
-        """The samples that a cell's arrays follow."""
-        return self._dataset(cell.shift.dataset).samples
+    def samples(self, measurement: Measurement) -> Samples:
+        """The samples that the arrays of a measurement of this run follow."""
+        digest = measurement.samples
+        if digest not in self._samples:
+            self._samples[digest] = self.store.samples(digest)
+        return self._samples[digest]
 
     def close(self) -> None:
         """Release every session."""
@@ -142,14 +149,17 @@ class Engine:
         first = pending[0]
         try:
             self._running(first)
-            takes = self._open_models(pending, finish)
+            derived = self._derived(first)
+            canvases = self._canvases_of(first.cell, derived)
+            takes = self._open_models(pending, canvases, finish)
             if not takes:
                 return
-            canvases = self._canvases_of(first.cell)
+            self.store.put_samples(canvases.dataset.samples)
             results = run_pass(
                 first.cell.shift,
                 first.seed,
                 canvases,
+                derived,
                 takes,
                 batch_size_for(canvases.shape, self.settings.batch_size),
                 lambda name: self._running(self._wanted[name]),
@@ -175,45 +185,75 @@ class Engine:
         )
 
     def _open_models(
-        self, pending: Sequence[Wanted], finish: Callable[[str, Measurement | Failure], None]
+        self, pending: Sequence[Wanted], canvases: Canvases, finish: Callable[[str, Measurement | Failure], None]
     ) -> list[Take]:
         takes = []
         for want in pending:
             self._running(want)
             try:
-                takes.append(Take(want.id, self._model(want.cell)))
+                takes.append(Take(want.id, self._model(want.cell.model, canvases)))
             except RobustError as error:
                 finish(want.id, Failure(str(error)))
         return takes
 
-    def _model(self, cell: CellPlan) -> Model:
-        dataset = self._dataset(cell.shift.dataset)
-        largest = int(dataset.samples.labels.max())
-        key = (cell.model, dataset.classes, largest)
+    def _model(self, plan: ModelPlan, canvases: Canvases) -> Model:
+        dataset = canvases.dataset
+        largest = int(dataset.samples.labels.max()) if dataset.classes is None else None
+        batch = min(batch_size_for(canvases.shape, self.settings.batch_size), len(dataset.samples.ids))
+        key = (plan, dataset.classes, largest, batch)
+        if error := self._broken.get(key):
+            raise error
         if key not in self._models:
-            self._models[key] = open_model(
-                cell.model,
-                device=self.settings.device,
-                classes=dataset.classes,
-                max_label=largest,
-                threads=self.settings.threads,
-                batch_size=batch_size_for(self._canvases_of(cell).shape, self.settings.batch_size),
-            )
+            try:
+                self._models[key] = open_model(
+                    plan,
+                    device=self.settings.device,
+                    classes=dataset.classes,
+                    max_label=largest,
+                    threads=self.settings.threads,
+                    batch_size=batch,
+                )
+            except RobustError as error:
+                self._broken[key] = error
+                raise
         return self._models[key]
 
     def _dataset(self, plan: DatasetPlan) -> Dataset:
+        if error := self._broken.get(plan):
+            raise error
         if plan not in self._datasets:
-            self._datasets[plan] = open_dataset(plan, limit=self.settings.limit)
+            try:
+                self._datasets[plan] = open_dataset(plan, limit=self.settings.limit)
+            except RobustError as error:
+                self._broken[plan] = error
+                raise
         return self._datasets[plan]
 
-    def _canvases_of(self, cell: CellPlan) -> Canvases:
+    def _derived(self, want: Wanted) -> Derived | None:
+        """The samples of a view, None for a pixel shift."""
+        shift = want.cell.shift
+        view = default_registry().view(shift)
+        if view is None:
+            return None
+        inputs = ViewInputs(shift, keys.geometry_of(want.cell), want.seed, self.settings.limit, self._dataset)
+        return view.derive(inputs)
+
+    def _canvases_of(self, cell: CellPlan, derived: Derived | None) -> Canvases:
+        if derived is not None:
+            return stream_canvases(derived.dataset, keys.geometry_of(cell), self.settings.threads)
         key = keys.canvas_key(cell, self.settings)
+        if error := self._broken.get(key):
+            raise error
         if key not in self._canvases:
-            self._canvases[key] = open_canvases(
-                self._dataset(cell.shift.dataset),
-                keys.geometry_of(cell),
-                self.store.folder / "canvases" / f"{key}.npy",
-                self.store.lock(f"canvas-{key}"),
-                self.settings.threads,
-            )
+            try:
+                self._canvases[key] = open_canvases(
+                    self._dataset(cell.shift.dataset),
+                    keys.geometry_of(cell),
+                    self.store.folder / "canvases" / f"{key}.npy",
+                    self.store.lock(f"canvas-{key}"),
+                    self.settings.threads,
+                )
+            except RobustError as error:
+                self._broken[key] = error
+                raise
         return self._canvases[key]

@@ -14,18 +14,20 @@ import numpy as np
 
 from pytest_robust.engine.store import Failure
 from pytest_robust.errors import RobustError
-from pytest_robust.measurement import Measurement, Samples, count_correct
+from pytest_robust.measurement import Measurement, count_correct, count_groups
 from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.streams import make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from pytest_robust.data import Dataset
     from pytest_robust.engine.canvases import Canvases
     from pytest_robust.models import Model, Prediction
-    from pytest_robust.spec.plan import ShiftPlan
+    from pytest_robust.shifts.base import Derived
+    from pytest_robust.spec.plan import Json, ShiftPlan
 
 DIGESTED = 32
 """How many shifted canvases the canvas digest covers."""
@@ -54,6 +56,7 @@ def run_pass(
     shift: ShiftPlan,
     seed: int,
     canvases: Canvases,
+    derived: Derived | None,
     takes: Sequence[Take],
     batch_size: int,
     running: Callable[[str], None],
@@ -64,7 +67,8 @@ def run_pass(
     Args:
         shift: the shift to make; its parameters are resolved for the canvas size.
         seed: the spec's seed, part of every draw.
-        canvases: the images before the shift.
+        canvases: the images before the shift; those of a view are shown as they are.
+        derived: what the shift is where it is a view.
         takes: the models that still want this shift. One that fails leaves the others alone.
         batch_size: images per shifted batch.
         running: told a model's name before that model is run.
@@ -72,9 +76,11 @@ def run_pass(
     """
     started = time.perf_counter()
     samples = canvases.dataset.samples
-    # a natural shift is other images, not a change of these
-    pixel = pixel_shift("clean", "clean") if shift.suite == "natural" else pixel_shift(shift.suite, shift.shift)
-    parameters = pixel.resolve(shift.parameters, *canvases.shape[:2])
+    pixel = pixel_shift(shift.suite, shift.shift) if derived is None else None
+    kept = derived.kept if derived else None
+    parameters: Mapping[str, Json] = derived.parameters if derived else {}
+    if pixel:
+        parameters = pixel.resolve(shift.parameters, *canvases.shape[:2])
     digest = hashlib.sha256()
     decoding = shifting = 0.0
     batches = canvases.batches(batch_size)
@@ -87,24 +93,25 @@ def run_pass(
             break
         positions, images = step
         before = time.perf_counter()
-        shifted = make(pixel, images, [samples.ids[i] for i in positions], seed, parameters)
+        shifted = make(pixel, images, [samples.ids[i] for i in positions], seed, parameters) if pixel else images
         shifting += time.perf_counter() - before
         _digest_first(digest, positions, shifted)
         for take in takes:
             if take.failure is None:
                 running(take.name)
-                _predict(take, shifted, shift.changes_size)
+                _predict(take, shifted, shift.changes_size, kept)
         done += len(positions)
         advance(done, len(samples.ids))
         if all(take.failure for take in takes):
             break
     total = time.perf_counter() - started
+    seconds = {"decode": decoding, "shift": shifting, "total": total}
     for take in takes:
-        yield (
-            take.name,
-            take.failure
-            or _measurement(take, samples, shift.version, parameters, digest.hexdigest(), decoding, shifting, total),
-        )
+        if take.failure is not None:
+            yield take.name, take.failure
+            continue
+        measurement = _measurement(take, canvases.dataset, shift.version, parameters, digest.hexdigest(), seconds)
+        yield take.name, replace(measurement, source=derived.source, notes=derived.notes) if derived else measurement
 
 
 @cache
@@ -122,12 +129,14 @@ def _digest_first(digest: hashlib._Hash, positions: range, shifted: NDArray[np.u
         digest.update(np.ascontiguousarray(shifted[:wanted]).tobytes())
 
 
-def _predict(take: Take, shifted: NDArray[np.uint8], keep_size: bool) -> None:
+def _predict(take: Take, shifted: NDArray[np.uint8], keep_size: bool, kept: Sequence[int] | None) -> None:
     before = time.perf_counter()
     try:
-        take.parts.append(take.model.predict(shifted, keep_size=keep_size))
+        take.parts.append(take.model.predict(shifted, keep_size=keep_size, kept=kept))
     except RobustError as error:
         take.failure = Failure(str(error))
+    except MemoryError as error:
+        take.failure = Failure(f"memory ran out ({error}); use a smaller --robust-batch-size")
     except Exception as error:  # a defect of ours or of the runtime: this pair fails, the others go on
         take.failure = Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
     take.seconds += time.perf_counter() - before
@@ -135,14 +144,13 @@ def _predict(take: Take, shifted: NDArray[np.uint8], keep_size: bool) -> None:
 
 def _measurement(
     take: Take,
-    samples: Samples,
+    dataset: Dataset,
     version: int,
-    parameters: dict[str, object],
+    parameters: Mapping[str, Json],
     canvas_digest: str,
-    decoding: float,
-    shifting: float,
-    total: float,
+    seconds: Mapping[str, float],
 ) -> Measurement:
+    samples = dataset.samples
     provenance = take.model.provenance
     predicted = np.concatenate([part.predicted for part in take.parts])
     near_tie = np.concatenate([part.near_tie for part in take.parts])
@@ -155,10 +163,6 @@ def _measurement(
         canvas_digest=canvas_digest,
         provenance=replace(provenance, options={**provenance.options, **_libraries()}),
         parameters=parameters,
-        seconds={
-            "decode": round(decoding, 4),
-            "shift": round(shifting, 4),
-            "inference": round(take.seconds, 4),
-            "total": round(total, 4),
-        },
+        seconds={name: round(value, 4) for name, value in {**seconds, "inference": take.seconds}.items()},
+        groups=count_groups(predicted, samples.labels, dataset.groups),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pytest_robust.errors import RobustError
-from pytest_robust.measurement import Measurement
+from pytest_robust.measurement import Measurement, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("cells", "locks", "running", "canvases"):
+        for name in ("cells", "locks", "running", "canvases", "samples"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, key: str) -> Measurement | Failure | None:
@@ -79,6 +79,17 @@ class RunStore:
             plain = result.to_plain()
         body = json.dumps(plain, default=_encode).encode()
         self._write(self.folder / "cells" / key, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+    def put_samples(self, samples: Samples) -> None:
+        """Keep the samples that measurements follow, for the workers that judge what another measured."""
+        path = self.folder / "samples" / samples.digest
+        if not path.exists():
+            self._write(path, json.dumps(samples.to_plain(), default=_encode).encode())
+
+    def samples(self, digest: str) -> Samples:
+        """The samples of a measurement that is in the store."""
+        text = (self.folder / "samples" / digest).read_bytes()
+        return Samples.from_plain(json.loads(text, object_hook=_decode))
 
     def lock(self, key: str) -> FileLock:
         """The lock that the one process making a pass holds; released by the system if that process dies."""
@@ -119,8 +130,14 @@ class RunStore:
     @staticmethod
     def _write(path: Path, content: bytes) -> None:
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as error:
+            raise RobustError(
+                f"the folder of this run, {path.parent.parent}, cannot be written ({error.strerror}); make room there "
+                "or set TMPDIR to another folder"
+            ) from error
 
 
 def _encode(value: Any) -> dict[str, str]:

@@ -4,7 +4,7 @@ from pytest_robust.golden.compare import Comparable, NotComparable, find
 from pytest_robust.golden.prune import prune, unused
 from pytest_robust.golden.record import GoldenCell, GoldenFile, Origin, Recording
 from pytest_robust.golden.store import read, stored_models, write
-from pytest_robust.golden.update import Change, Entry, Proposal, ci_variable, propose
+from pytest_robust.golden.update import Change, Entry, Proposal, propose
 
 __all__ = [
     "Change",
@@ -16,7 +16,6 @@ __all__ = [
     "Origin",
     "Proposal",
     "Recording",
-    "ci_variable",
     "find",
     "propose",
     "prune",

@@ -82,11 +82,11 @@ def find(
 
 
 def _difference(cell: GoldenCell, measurement: Measurement, samples: Samples, *, same_class: bool) -> str | None:
+    if cell.source != measurement.source:
+        return f"the golden was measured on {cell.source} images, this run on {measurement.source} ones"
     if cell.samples.digest != measurement.samples:
         digests = _arrow(cell.samples.digest[:12], measurement.samples[:12])
         return f"the sample set changed (digest {digests}): {_sample_change(cell.samples, samples)}"
-    if cell.source != measurement.source:
-        return f"the golden was measured on {cell.source} images, this run on {measurement.source} ones"
     if cell.shift_version != measurement.shift_version:
         return f"the shift's version changed: {_arrow(cell.shift_version, measurement.shift_version)}"
     parameters = plain(measurement.parameters)

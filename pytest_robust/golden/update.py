@@ -17,22 +17,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["all", "new"]
 
-CI_VARIABLES = (
-    "CI",
-    "BUILD_NUMBER",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "JENKINS_URL",
-    "TF_BUILD",
-    "BUILDKITE",
-    "CIRCLECI",
-    "TEAMCITY_VERSION",
-    "TRAVIS",
-    "APPVEYOR",
-    "BITBUCKET_BUILD_NUMBER",
-    "CODEBUILD_BUILD_ID",
-    "DRONE",
-)
 _MANY = 5
 
 
@@ -71,11 +55,6 @@ class Proposal:
     changes: tuple[Change, ...]
     refusals: tuple[str, ...]
     notes: tuple[str, ...] = ()
-
-
-def ci_variable(environ: Mapping[str, str]) -> str | None:
-    """The first variable, set and not empty, that says that this run is one of a CI; None outside of it."""
-    return next((name for name in CI_VARIABLES if environ.get(name)), None)
 
 
 def propose(

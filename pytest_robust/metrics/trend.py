@@ -28,6 +28,23 @@ def spearman(strengths: Sequence[float], drops: Sequence[float]) -> float | None
     return pearson(_ranks(strengths), _ranks(drops))
 
 
+def sides(points: Sequence[tuple[float, float]], suite: str) -> list[tuple[list[float], list[float]]]:
+    """The ladders of one shift as (strengths, drops): shrinking and enlarging apart for scaling, else a single one.
+
+    Args:
+        points: (severity, drop from clean) per cell; clean itself joins every side as strength 0, drop 0.
+        suite: the suite, which decides what strength means.
+    """
+    parts = [points]
+    if suite == "scaling":
+        parts = [[point for point in points if point[0] < 1], [point for point in points if point[0] > 1]]
+    return [
+        ([0.0, *(strength(suite, severity) for severity, _ in part)], [0.0, *(drop for _, drop in part)])
+        for part in parts
+        if part
+    ]
+
+
 def weakest_side(
     points: Sequence[tuple[float, float]],
     suite: str,
@@ -36,21 +53,14 @@ def weakest_side(
     """The correlation over one ladder; of shrinking and enlarging apart, the smaller, for scaling.
 
     Args:
-        points: (severity, drop from clean) per cell; clean itself joins every side as strength 0, drop 0.
-        suite: the suite, which decides what strength means.
+        points: as in `sides`.
+        suite: the suite.
         correlation: `pearson` or `spearman`.
+
+    Returns:
+        None where a side does not vary, or there is none.
     """
-    sides = [points]
-    if suite == "scaling":
-        sides = [[point for point in points if point[0] < 1], [point for point in points if point[0] > 1]]
-    values = []
-    for side in filter(None, sides):
-        values.append(
-            correlation(
-                [0.0, *(strength(suite, severity) for severity, _ in side)],
-                [0.0, *(drop for _, drop in side)],
-            )
-        )
+    values = [correlation(strengths, drops) for strengths, drops in sides(points, suite)]
     return None if not values or None in values else min(value for value in values if value is not None)
 
 

@@ -26,6 +26,8 @@ from pytest_robust.models.runtime import load_runtime
 from pytest_robust.models.session import Network
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pytest_robust.spec.plan import ModelPlan
@@ -63,18 +65,21 @@ class Model:
         self.provenance = provenance
         self.batch_size = self._network.batch
 
-    def predict(self, canvases: NDArray[np.uint8], keep_size: bool = False) -> Prediction:
+    def predict(
+        self, canvases: NDArray[np.uint8], keep_size: bool = False, kept: Sequence[int] | None = None
+    ) -> Prediction:
         """Predict a batch of any length.
 
         Args:
             canvases: uint8 (B, H, W, 3) RGB.
             keep_size: show them at the size they have, whatever `preprocess.size` says.
+            kept: choose among these classes only; the class keeps its index.
 
         Raises:
             RobustError: the model cannot take images of that size, fails, or gives NaN or infinity.
         """
         parts = [
-            self._part(canvases[start : start + self.batch_size], keep_size)
+            self._part(canvases[start : start + self.batch_size], keep_size, kept)
             for start in range(0, len(canvases), self.batch_size)
         ]
         return Prediction(
@@ -82,10 +87,16 @@ class Model:
             np.concatenate([np.empty(0, np.bool_), *(part.near_tie for part in parts)]),
         )
 
-    def _part(self, canvases: NDArray[np.uint8], keep_size: bool) -> Prediction:
+    def _part(self, canvases: NDArray[np.uint8], keep_size: bool, kept: Sequence[int] | None) -> Prediction:
         images: NDArray[Any] = self._enhancer(canvases) if self._enhancer else canvases
         raw = self._network.run(self._preprocess(images, keep_size), self._output)
-        return decide(scores_of(raw, self._classes, self._file), self._classes.offset)
+        scores = scores_of(raw, self._classes, self._file)
+        if kept is not None and max(kept) + self._classes.offset >= scores.shape[1]:
+            raise self._file.error(
+                f"has {scores.shape[1]} outputs and label_offset {self._classes.offset}, too few for the class "
+                f"{max(kept)} of the label_subset: correct one of them"
+            )
+        return decide(scores, self._classes.offset, kept)
 
     def close(self) -> None:
         """Free the session's memory; the model cannot be used afterwards."""

@@ -39,7 +39,7 @@ class Prediction:
     near_tie: NDArray[np.bool_]
 
 
-def decide(scores: NDArray[Any], offset: int) -> Prediction:
+def decide(scores: NDArray[Any], offset: int, kept: Sequence[int] | None = None) -> Prediction:
     """Predicted class = argmax - offset; of equal outputs the lowest index wins.
 
     A near tie is a top-1/top-2 margin of at most `NEAR_TIE` times the root mean square of the sample's
@@ -49,11 +49,16 @@ def decide(scores: NDArray[Any], offset: int) -> Prediction:
     Args:
         scores: finite logits or probabilities, shape (B, outputs), two outputs or more.
         offset: outputs before the first class.
+        kept: two or more classes; the others are as if the model had no output for them, and probabilities that are
+            renormalised over the kept ones have the same order.
     """
+    columns = None if kept is None else np.array(kept, np.int64) + offset
+    if columns is not None:
+        scores = scores[:, columns]
     top = np.argmax(scores, axis=1)
     pair = np.partition(scores, -2, axis=1)[:, -2:].astype(np.float64)
     size = np.sqrt(np.mean(np.square(scores, dtype=np.float64), axis=1))
-    label = top.astype(np.int64) - offset
+    label = (top.astype(np.int64) if columns is None else columns[top]) - offset
     predicted = np.where(label < 0, NO_LABEL, label).astype(np.uint16)
     return Prediction(predicted, pair[:, 1] - pair[:, 0] <= NEAR_TIE * size)
 

@@ -43,7 +43,8 @@ def failure_text(
         traceback: of a defect, shown last.
     """
     node = record["id"]
-    command = " ".join(["pytest", *options, shlex.quote(node)])
+    call = " ".join(["pytest", *map(shlex.quote, options)])
+    command = f"{call} {shlex.quote(node)}"
     lines = [headline]
     lines += [f"  also      {reason}" for reason in record["reasons"] if reason not in headline]
     place = [str(row.mark) for row in cell.thresholds]
@@ -72,7 +73,10 @@ def failure_text(
         )
     lines.append(f"  rerun     {command}")
     if record["verdict"] in {"REGRESSED", "TOO_MANY_FLIPS", "INCONCLUSIVE", "NO_GOLDEN"}:
-        accept = f"{command} --robust-update --robust-reason='...'"
+        # a golden never mixes two model files: another one is recorded with every cell of its model
+        another = provenance is not None and golden_sha256 not in (None, provenance.model_sha256)
+        target = node.rpartition("::")[0] if another else node
+        accept = f"{call} {shlex.quote(target)} --robust-update --robust-reason='...'"
         if cell.model.candidate:
             accept = f"give models.{cell.model.name} this file in the spec, then update its golden"
         lines.append(f"  accept    {accept}")

@@ -4,58 +4,115 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.report.table import Row, change, headings, percent, verdict_text
+from pytest_robust.report.table import change, headings, percent, rows, verdict_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+COMMENT_BYTES = 60_000
+"""GitHub refuses comments over 65,536 characters."""
 
-def markdown(
-    report: Mapping[str, Any], table: Sequence[Row], headlines: Mapping[str, str], failed: Sequence[str]
-) -> str:
+_LONGEST = 600
+_COLUMNS = 12
+
+
+def markdown(report: Mapping[str, Any], room: int = COMMENT_BYTES) -> str:
     """Draw a report.
 
     Args:
         report: the structure that the JSON report holds.
-        table: its cells, summarised.
-        headlines: first line of the judgement by id.
-        failed: ids whose case failed, in order.
+        room: bytes of UTF-8 that it may have; what does not fit is counted instead of shown.
     """
     run = report["run"]
+    failed = run["failed"]
     state = "FAILED" if failed else "incomplete" if not run["complete"] else "passed"
-    lines = [f"## Robustness: {state}", ""]
+    head = [f"## Robustness: {state}", ""]
     if run["smoke"]:
-        lines += ["**SMOKE**: a few images only; this proves nothing.", ""]
-    names = headings(table)
-    heads = ["model", "clean", *names, "vs golden", "verdicts"]
-    lines += [_row(heads), _row(["---", *["---:"] * (len(names) + 2), "---"])]
-    for row in table:
-        lines.append(
-            _row(
-                [
-                    row.model,
-                    percent(row.clean),
-                    *(percent(row.entries.get(name)) for name in names),
-                    change(row.worst),
-                    verdict_text(row.verdicts),
-                ]
-            )
-        )
-    if failed:
-        lines += ["", f"### {len(failed)} failed", ""]
-        lines += [f"- `{name}`: {_escape(headlines[name])}" for name in failed]
+        head += ["**SMOKE**: a few images only; this proves nothing.", ""]
+    tail = []
     if run["not_run"]:
-        lines += ["", f"{len(run['not_run'])} of {len(run['planned'])} planned cases were not run."]
-    lines += [
-        "",
-        f"{run['device']}, onnxruntime {run['versions'].get('onnxruntime', '-')}, {run['duration_s']:.0f} s",
+        tail += ["", f"{len(run['not_run'])} of {len(run['planned'])} planned cases were not run."]
+    device = run["device"] or "nothing measured"
+    tail += ["", f"{device}, onnxruntime {run['versions'].get('onnxruntime') or '-'}, {run['duration_s']:.0f} s"]
+    left = room - _size(head) - _size(tail) - 400  # the counts of what is left out
+    failures, left = _section("failed", [_item(*entry) for entry in failed.items()], left)
+    table, left = _table(report, left)
+    notes = [_item(cell["id"], _noted(cell)) for cell in report["cells"] if _is_noted(cell, run)]
+    further = [_item(*entry) for entry in run["waived"].items()]
+    aggregates = [
+        f"- `{found['id']}`: {found['verdict']}, {_text('; '.join(found['reasons']))}" for found in report["aggregates"]
     ]
-    return "\n".join(lines) + "\n"
+    lines = [*head, *failures, *table]
+    for title, found in (("to look at", notes), ("waived", further), ("aggregates", aggregates)):
+        section, left = _section(title, found, left)
+        lines += section
+    text = "\n".join([*lines, *tail]) + "\n"
+    return text if len(text.encode()) <= room else ""
+
+
+def _section(title: str, items: Sequence[str], room: int) -> tuple[list[str], int]:
+    """A heading with as many of the items as there is room for, and the room that is left."""
+    if not items:
+        return [], room
+    lines = [f"### {len(items)} {title}", ""]
+    room -= _size(lines)
+    for shown, item in enumerate(items):
+        if room < _size([item]):
+            return [*lines, f"- ... and {len(items) - shown} more", ""], room
+        lines.append(item)
+        room -= _size([item])
+    return [*lines, ""], room
+
+
+def _table(report: Mapping[str, Any], room: int) -> tuple[list[str], int]:
+    table = rows(report["cells"], report["run"]["failed"])
+    names = headings(table)
+    several = len({row.spec for row in table}) > 1
+    shown = names[:_COLUMNS]
+    heads = ["model", "clean", *shown, *(["..."] if len(names) > len(shown) else []), "vs golden", "verdicts"]
+    lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 2), "---"])]
+    room -= _size(lines)
+    for position, row in enumerate(table):
+        line = _row(
+            [
+                f"{row.spec}::{row.model}" if several else row.model,
+                percent(row.clean),
+                *(percent(row.entries.get(name)) for name in shown),
+                *([""] if len(names) > len(shown) else []),
+                change(row.worst),
+                verdict_text(row.verdicts),
+            ]
+        )
+        if room < _size([line]):
+            return [*lines, "", f"... and {len(table) - position} more models", ""], room
+        lines.append(line)
+        room -= _size([line])
+    return [*lines, ""], room
+
+
+def _is_noted(cell: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
+    passed = cell["id"] not in run["failed"] and cell["id"] not in run["waived"]
+    return passed and cell["verdict"] not in ("PASS", "UPDATED")
+
+
+def _noted(cell: Mapping[str, Any]) -> str:
+    return f"{cell['verdict']}, {'; '.join(cell['reasons'])}"
+
+
+def _item(name: str, headline: str) -> str:
+    return f"- `{name}`: {_text(headline)}"
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+    return "| " + " | ".join(_text(cell) for cell in cells) + " |"
 
 
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+def _text(text: str) -> str:
+    """On one line, without what markdown or HTML would take for their own; a mention or issue number stays text."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST else line[:_LONGEST] + " ..."
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)

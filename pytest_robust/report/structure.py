@@ -1,7 +1,12 @@
-"""The run as one structure (`format: 1`), written as JSON with the samples beside it as npz."""
+"""The run as one structure (`format: 1`), written as JSON with the samples beside it as npz.
+
+What a report holds beyond the numbers of its cells is what `pytest-robust accept` and `merge` need to work far
+from the machine that measured: what the specs declare, how each cell was made, what failed and what was waived.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -13,14 +18,18 @@ import numpy as np
 
 from pytest_robust.errors import RobustError
 from pytest_robust.golden.arrays import ids_name, labels_name, pack, predicted_name
+from pytest_robust.report.family import adjust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_robust.measurement import Measurement, Samples
+    from pytest_robust.measurement import Measurement, Provenance, Samples
+
+FORMAT = 1
 
 _DISTRIBUTIONS = ("pytest-robust", "pytest", "numpy", "pillow", "opencv-python-headless", "scipy", "torch")
+_OF_SPEC = ("name", "keys", "golden_keys", "other_samples", "tests", "datasets", "aggregates")
 
 
 def structure(
@@ -28,10 +37,14 @@ def structure(
     started: str,
     duration_s: float,
     smoke: bool,
+    profile: str | None,
+    interrupted: str | None,
     plans: Sequence[Mapping[str, Any]],
     cells: Sequence[Mapping[str, Any]],
     aggregates: Sequence[Mapping[str, Any]],
     measurements: Mapping[str, Measurement],
+    failed: Mapping[str, str],
+    waived: Mapping[str, str],
 ) -> dict[str, Any]:
     """Put a run together.
 
@@ -39,10 +52,14 @@ def structure(
         started: ISO time with zone.
         duration_s: wall seconds.
         smoke: whether it was a smoke run.
-        plans: what each process reported of the specs.
+        profile: the profile of the specs that was applied.
+        interrupted: why the run ended early, if it did.
+        plans: of every spec what `planned` says.
         cells: their records, in the order they finished.
         aggregates: likewise.
         measurements: by cell id.
+        failed: first line of the judgement of every case that failed, by id.
+        waived: likewise of every failure that a waiver excuses.
     """
     planned = [name for plan in plans for name in plan["planned"]]
     ran = {record["id"] for record in (*cells, *aggregates)}
@@ -52,31 +69,60 @@ def structure(
     versions = {name: version for name in _DISTRIBUTIONS if (version := _version(name))}
     hashes = {(record["spec"], record["model"]): record["model_sha256"] for record in cells if record["model_sha256"]}
     runtimes = sorted({provenance.onnxruntime for provenance in made})
-    return {
-        "format": 1,
-        "run": {
-            "started": started,
-            "duration_s": round(duration_s, 3),
-            "versions": {**versions, "python": platform.python_version(), "onnxruntime": ", ".join(runtimes)},
-            "device": ", ".join(sorted({provenance.device for provenance in made})),
-            "device_class": ", ".join(sorted({provenance.device_class for provenance in made})),
-            "providers": sorted({name for provenance in made for name in provenance.providers}),
-            "seed": {plan["spec"]: plan["seed"] for plan in plans},
-            "complete": not not_run,
-            "smoke": smoke,
-            "planned": planned,
-            "not_run": not_run,
-            "spec_sha256": {plan["spec"]: plan["sha256"] for plan in plans},
-            "samples_digest": sorted({measurement.samples for measurement in measurements.values()}),
-            "candidates": {
-                name: {"path": path, "sha256": hashes.get((plan["spec"], name))}
-                for plan in plans
-                for name, path in plan["candidates"].items()
+    makers = list(dict.fromkeys(_frozen(provenance) for provenance in made))
+    entries = [_entry(record, measurements.get(record["id"]), makers) for record in cells]
+    return adjust(
+        {
+            "format": FORMAT,
+            "run": {
+                "started": started,
+                "duration_s": round(duration_s, 3),
+                "versions": {**versions, "python": platform.python_version(), "onnxruntime": ", ".join(runtimes)},
+                "device": ", ".join(sorted({provenance.device for provenance in made})),
+                "device_class": ", ".join(sorted({provenance.device_class for provenance in made})),
+                "providers": sorted({name for provenance in made for name in provenance.providers}),
+                "seed": {plan["spec"]: plan["seed"] for plan in plans},
+                "complete": bool(planned) and not not_run,
+                "interrupted": interrupted,
+                "smoke": smoke,
+                "profile": profile,
+                "planned": planned,
+                "not_run": not_run,
+                "spec_sha256": {plan["spec"]: plan["sha256"] for plan in plans},
+                "samples_digest": sorted({measurement.samples for measurement in measurements.values()}),
+                "candidates": {
+                    name: {"path": path, "sha256": hashes.get((plan["spec"], name))}
+                    for plan in plans
+                    for name, path in plan["candidates"].items()
+                },
+                "specs": {
+                    plan["spec"]: {**{name: plan[name] for name in _OF_SPEC}, "golden": plan["golden_from_spec"]}
+                    for plan in plans
+                },
+                "provenance": [json.loads(maker) for maker in makers],
+                "failed": dict(sorted(failed.items(), key=lambda entry: order[entry[0]])),
+                "waived": dict(sorted(waived.items(), key=lambda entry: order[entry[0]])),
             },
-        },
-        "cells": sorted(cells, key=lambda record: order[record["id"]]),
-        "aggregates": sorted(aggregates, key=lambda record: order[record["id"]]),
+            "cells": sorted(entries, key=lambda record: order[record["id"]]),
+            "aggregates": sorted(aggregates, key=lambda record: order[record["id"]]),
+        }
+    )
+
+
+def _entry(record: Mapping[str, Any], measurement: Measurement | None, makers: Sequence[str]) -> dict[str, Any]:
+    """A cell's record with the samples and the place in `run.provenance` of what measured it."""
+    return {
+        **record,
+        "flips": dict(record["flips"]) if record["flips"] else None,
+        "samples_digest": measurement.samples if measurement else None,
+        "provenance": makers.index(_frozen(measurement.provenance)) if measurement else None,
+        "groups": {name: dict(counts) for name, counts in measurement.groups.items()} if measurement else {},
+        "notes": list(measurement.notes) if measurement else [],
     }
+
+
+def _frozen(provenance: Provenance) -> str:
+    return json.dumps(dataclasses.asdict(provenance), sort_keys=True, default=dict)
 
 
 def write_json(
@@ -88,18 +134,28 @@ def write_json(
     """Write `path` and the npz beside it; the JSON names the npz by its digest, and is written last.
 
     Raises:
-        RobustError: a file cannot be written.
+        RobustError: a file cannot be written, or there is an npz of that name without a report beside it.
     """
+    beside = path.with_suffix(".npz")
+    if beside.exists() and not path.exists():
+        raise RobustError(f"the report {path} would replace {beside}, which is no report's; choose another name")
     arrays: dict[str, Any] = {}
     for name, measurement in measurements.items():
-        digest = measurement.samples
+        digest, device_class = measurement.samples, measurement.provenance.device_class
         arrays[ids_name(digest)] = np.array(samples[digest].ids)
         arrays[labels_name(digest)] = samples[digest].labels
-        arrays[predicted_name(measurement.provenance.device_class, name)] = measurement.predicted
+        arrays[predicted_name(device_class, name)] = measurement.predicted
+        if measurement.near_tie.any():
+            arrays[near_tie_name(device_class, name)] = measurement.near_tie
     packed = pack(arrays)
     text = json.dumps({**report, "npz_sha256": hashlib.sha256(packed).hexdigest()}, indent=1) + "\n"
-    replace(path.with_suffix(".npz"), packed)
+    replace(beside, packed)
     replace(path, text.encode())
+
+
+def near_tie_name(device_class: str, cell: str) -> str:
+    """Name of the array (bool) of a cell's near ties; absent where it has none."""
+    return f"near_tie/{device_class}/{cell}"
 
 
 def replace(path: Path, content: bytes) -> None:

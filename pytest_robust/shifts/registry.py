@@ -1,7 +1,8 @@
 """Which shifts there are.
 
-A family is a module with `SHIFTS`; where its spec entry has keys of its own it has `SUITES` as well. To add a
-family, write the module and name it in `_FAMILIES`. Nothing here imports scipy, OpenCV or Pillow.
+A family is a module with `SHIFTS`, or with `VIEWS` where its shifts bring samples; where its spec entry has keys of
+its own it has `SUITES` as well. To add a family, write the module and name it below. Nothing here imports scipy,
+OpenCV or Pillow.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
-from pytest_robust.shifts import blur, clean, colour, digital, fourier, lp, noise, scaling
+from pytest_robust.shifts import c_bar, clean, fourier, imagenet_c, lp, scaling
 from pytest_robust.shifts.suites import severity_suite
+from pytest_robust.views import natural, si_score, stored, swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_robust.shifts.base import PixelShift
+    from pytest_robust.shifts.base import PixelShift, View
     from pytest_robust.spec.catalog import Catalog, Suite
+    from pytest_robust.spec.plan import ShiftPlan
 
-_FAMILIES = (clean, noise, blur, colour, digital, scaling, lp, fourier)
+_FAMILIES = (clean, imagenet_c, scaling, lp, fourier, c_bar)
+_VIEWS = (natural, si_score, swapped)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -33,8 +37,11 @@ class Registry:
         for family in _FAMILIES:
             self._shifts |= {(shift.suite, shift.name): shift for shift in family.SHIFTS}
             self._special |= {suite.name: suite for suite in getattr(family, "SUITES", ())}
-        # `natural` is what the shifts with a data set of their own are called
-        self._built_in = frozenset({"natural", *(suite for suite, _ in self._shifts)})
+        self._views: dict[tuple[str, str], View] = {}
+        for views in _VIEWS:
+            self._views |= {(view.suite, view.name): view for view in views.VIEWS}
+            self._special |= {suite.name: suite for suite in getattr(views, "SUITES", ())}
+        self._built_in = frozenset(suite for suite, _ in (*self._shifts, *self._views))
 
     def add(self, shift: PixelShift) -> None:
         """Add a shift of the user's own; ``{suite: <its suite>}`` in a spec then asks for it.
@@ -66,7 +73,13 @@ class Registry:
         for shift in self.shifts():
             suites.setdefault(shift.suite, []).append(shift)
         del suites["clean"]
-        return {name: self._special.get(name) or severity_suite(name, members) for name, members in suites.items()}
+        made = {name: self._special.get(name) or severity_suite(name, members) for name, members in suites.items()}
+        return {**made, **self._special}
+
+    def view(self, shift: ShiftPlan) -> View | None:
+        """The view that a column asks for, None where it is a pixel shift."""
+        found = self._views.get((shift.suite, shift.shift))
+        return stored.VIEW if found is None and shift.stored is not None else found
 
     def pixel_shift(self, suite: str, shift: str) -> PixelShift:
         """A shift by suite and name.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model
 
 from pytest_robust.spec.catalog import Suite, Variant
+from pytest_robust.spec.types import Given, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from pytest_robust.shifts.base import PixelShift
 
 T = TypeVar("T")
+
+_Folder = Given[Text]
+
+STORED_VERSION = 1
+"""Version of published images: a change in how we make a shift is none of theirs."""
 
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
@@ -35,7 +41,8 @@ LISTED = Field(json_schema_extra={"minItems": 1, "uniqueItems": True})
 def severity_suite(name: str, shifts: Sequence[PixelShift]) -> Suite:
     """A suite asked for by ``{suite: name, corruptions: [...], severities: [...]}``, both all by default.
 
-    Where the shifts have parameter tables the entry takes ``table: auto | 224 | 64 | 32`` as well. The
+    Where the shifts have parameter tables the entry takes ``table: auto | 224 | 64 | 32`` as well. With
+    ``stored: PATH`` the images are read as their authors published them, see `pytest_robust.views.stored`. The
     variants come in the suite's order and in rising severity, whatever the order of the entry.
     """
     fields: dict[str, Any] = {
@@ -53,14 +60,34 @@ def severity_suite(name: str, shifts: Sequence[PixelShift]) -> Suite:
             Literal["auto", 224, 64, 32],
             Field("auto", description="The parameter table, by canvas size; auto takes the nearest."),
         )
+    fields["stored"] = (
+        _Folder,
+        Field(
+            None,
+            description="A folder of published images, <corruption>/<severity>/<class>/<file> or <corruption>.npy with "
+            "labels.npy, to read in place of making them. ${NAME} is filled in when the run starts.",
+        ),
+    )
     options = create_model(
         f"{name.replace('-', '_')}_entry", __config__=ConfigDict(extra="forbid", frozen=True), **fields
     )
 
     def expand(entry: Any) -> list[Variant]:
         common = {"table": entry.table} if "table" in fields else {}
+        if entry.stored is not None:
+            if "table" in entry.model_fields_set:
+                raise ValueError(
+                    "table chooses the parameters of images to be made; those of `stored` are made already"
+                )
+            common = {"stored": entry.stored}
         return [
-            Variant(shift.name, severity, shift.version, {"severity": severity, **common}, shift.changes_size)
+            Variant(
+                shift.name,
+                severity,
+                STORED_VERSION if entry.stored is not None else shift.version,
+                {"severity": severity, **common},
+                shift.changes_size and entry.stored is None,
+            )
             for shift in shifts
             if shift.name in entry.corruptions
             for severity in _chosen(shift, entry.severities)

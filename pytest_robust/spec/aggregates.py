@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_robust.spec.check import validate
-from pytest_robust.spec.limits import CompareRow, MceRow, TrendRow
+from pytest_robust.spec.limits import CompareRow, IceRow, MceRow, MeanErrorRow, MonotoneRow, TrendRow, WorstClassRow
 from pytest_robust.spec.mce import mce_drafts
+from pytest_robust.spec.means import mean_drafts
 from pytest_robust.spec.problems import did_you_mean, show
 from pytest_robust.spec.scope import CLEAN_COLUMN, LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_robust.spec.limits import TrendSpec
     from pytest_robust.spec.loader import Node
-    from pytest_robust.spec.plan import Json
+    from pytest_robust.spec.plan import AggregateKind, Json
     from pytest_robust.spec.scope import Draft, Rules, Scope
 
-MIN_TREND = 3
-"""Severities that a correlation needs to say anything."""
+FEWEST = {"trend": 3, "monotone": 2}
+"""Severities that a correlation, or an order, needs to say anything."""
 
-_ROWS: dict[str, type[MceRow] | type[TrendRow] | type[CompareRow]] = {
+_AnyRow = MceRow | MeanErrorRow | IceRow | TrendRow | MonotoneRow | WorstClassRow | CompareRow
+_ROWS: dict[AggregateKind, type[_AnyRow]] = {
     "mce": MceRow,
+    "mean_error": MeanErrorRow,
+    "ice": IceRow,
     "trend": TrendRow,
+    "monotone": MonotoneRow,
+    "worst_class": WorstClassRow,
     "compare": CompareRow,
 }
+_ANY_KIND = f"{', '.join(list(_ROWS)[:-1])} and {list(_ROWS)[-1]}"
 
 
 def aggregate_drafts(rules: Rules, rows: Sequence[Node]) -> list[Draft]:
@@ -60,24 +69,32 @@ def _expand(rules: Rules, node: Node) -> list[Draft]:
         hints = (did_you_mean(key, _ROWS) for key in node.keys)
         near = next((hint for hint in hints if "did you mean" in hint), "")
         found = " and ".join(kinds) or ("none of them" if isinstance(node.value, dict) else show(node.plain()))
-        rules.problems.add(node.place, f"a row of `aggregates` has one of mce, trend and compare, not {found}{near}")
+        rules.problems.add(node.place, f"a row of `aggregates` has one of {_ANY_KIND}, not {found}{near}")
         return []
     kind = kinds[0]
-    row = validate(_ROWS[kind], node, node.place, rules.problems)
+    row: _AnyRow | None = validate(_ROWS[kind], node, node.place, rules.problems)
     if row is None:
         return []
-    if all(getattr(row, key) is None for key in LIMITS[kind]):
+    if LIMITS[kind] and all(getattr(row, key) is None for key in LIMITS[kind]):
         rules.problems.add(node.place, f"this row sets no limit; give {' or '.join(LIMITS[kind])}")
         return []
     at = node.get(kind) or node
     if isinstance(row, MceRow):
         return mce_drafts(rules, row, node, at)
-    return _trend(rules, row, node, at) if isinstance(row, TrendRow) else _compare(rules, row, node, at)
+    if isinstance(row, TrendRow):
+        return _ladder(rules, row, row.trend, "trend", node, at)
+    if isinstance(row, MonotoneRow):
+        drafts = _ladder(rules, row, row.monotone, "monotone", node, at)
+        return [replace(draft, limits={"allowance": row.monotone.allowance}) for draft in drafts]
+    return _compare(rules, row, node, at) if isinstance(row, CompareRow) else mean_drafts(rules, row, node, at)
 
 
-def _trend(rules: Rules, row: TrendRow, node: Node, at: Node) -> list[Draft]:
-    scope = rules.scope(row.trend, at)
-    shift = None if scope is None else _one_shift(rules, row, scope, at)
+def _ladder(
+    rules: Rules, row: TrendRow | MonotoneRow, what: TrendSpec, kind: AggregateKind, node: Node, at: Node
+) -> list[Draft]:
+    """One aggregate per model over clean and the severities of one shift."""
+    scope = rules.scope(what.suite, what.entry, at)
+    shift = None if scope is None else _one_shift(rules, what, scope, at)
     if scope is None or shift is None:
         return []
     numbers = {
@@ -86,26 +103,25 @@ def _trend(rules: Rules, row: TrendRow, node: Node, at: Node) -> list[Draft]:
         if rules.matrix.columns[column].shift == shift
         and isinstance(severity := rules.matrix.columns[column].severity, (int, float))
     }
-    if len(numbers) < MIN_TREND:
+    if len(numbers) < FEWEST[kind]:
         rules.problems.add(
             at.place,
-            f"a trend needs at least {MIN_TREND} severities that are numbers;"
+            f"{kind} needs at least {FEWEST[kind]} severities that are numbers;"
             f" '{scope.entry}.{shift}' has {len(numbers)}",
         )
         return []
     columns = (CLEAN_COLUMN, *numbers)
-    models = rules.models(row.trend.model, at, list(numbers))
+    models = rules.models(what.model, at, list(numbers))
     if not rules.have(models, columns, at):
         return []
-    options: dict[str, Json] = {"suite": row.trend.suite, "entry": scope.entry, "shift": shift}
-    if not row.trend.model:
+    options: dict[str, Json] = {"suite": what.suite, "entry": scope.entry, "shift": shift}
+    if not what.model:
         options["left_out"] = [name for model, name in enumerate(rules.matrix.models) if model not in models]
-    name = f"{scope.entry}.{shift}.trend"
-    return [rules.draft(row, node, "trend", name, [m], [(m, column) for column in columns], options) for m in models]
+    name = f"{scope.entry}.{shift}.{kind}"
+    return [rules.draft(row, node, kind, name, [m], [(m, column) for column in columns], options) for m in models]
 
 
-def _one_shift(rules: Rules, row: TrendRow, scope: Scope, at: Node) -> str | None:
-    what = row.trend
+def _one_shift(rules: Rules, what: TrendSpec, scope: Scope, at: Node) -> str | None:
     if what.mode and what.shift:
         rules.problems.add(at.key("mode"), "`mode` and `shift` mean the same; remove one")
         return None
@@ -126,7 +142,7 @@ def _one_shift(rules: Rules, row: TrendRow, scope: Scope, at: Node) -> str | Non
 
 def _compare(rules: Rules, row: CompareRow, node: Node, at: Node) -> list[Draft]:
     what = row.compare
-    scope = rules.scope(what, at)
+    scope = rules.scope(what.suite, what.entry, at)
     first = rules.model(what.model, at.get("model") or at)
     second = rules.model(what.against, at.get("against") or at)
     if scope is None or first is None or second is None:

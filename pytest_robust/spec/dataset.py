@@ -94,8 +94,11 @@ def dataset_plan(item: Item[DataSpec], folder: Folder, seed: int, profile: Profi
 def with_classes(plan: DatasetPlan, main: DatasetPlan) -> DatasetPlan:
     """A natural shift's data set with the class order of the spec's own, unless it states one.
 
-    Both are labelled for the same models, so one statement of the order serves both.
+    Both are labelled for the same models, so one statement of the order serves both. A number of classes says
+    nothing of how many folders there are.
     """
+    if plan.source == "folder" and isinstance(main.classes, int):
+        return plan
     if plan.classes is None and plan.source != "digits" and main.classes is not None:
         return replace(plan, classes=main.classes)
     return plan

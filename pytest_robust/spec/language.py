@@ -14,14 +14,18 @@ from pytest_robust.spec.limits import (
     CompareRow,
     GateSpec,
     GoldenSpec,
+    IceRow,
     MceRow,
+    MeanErrorRow,
+    MonotoneRow,
     ProfileSpec,
     ThresholdSpec,
     TrendRow,
     WaiverSpec,
     Where,
+    WorstClassRow,
 )
-from pytest_robust.spec.types import Classes, Count, Given, Name, Sha256, Side, Strict, Text
+from pytest_robust.spec.types import Classes, ClassesMap, Count, Given, Name, Sha256, Side, Strict, Subset, Text
 
 FORMAT = 1
 
@@ -166,6 +170,15 @@ class NaturalEntry(Strict):
     dataset: DataSpec = Field(
         description="The shifted images and their labels; `classes` are those of the spec's dataset unless given."
     )
+    classes_map: Given[ClassesMap] = Field(
+        default=None,
+        description="Class of these images -> class of the models, by name or index, where the names differ.",
+    )
+    label_subset: Given[Literal["imagenet-a", "imagenet-r"] | Subset] = Field(
+        default=None,
+        description="Choose the prediction among these classes only: a list of class indices, or the 200 classes of"
+        " ImageNet-A or ImageNet-R. Absent: among all classes, which is another number.",
+    )
 
 
 class Head(Strict):
@@ -188,7 +201,7 @@ class Spec(Head):
     )
     exclude: list[Where] = Field(default=[], description="Cells to leave out; the clean cells always stay.")
     thresholds: list[ThresholdSpec] = Field(default=[], description="Limits on cells; every row that matches applies.")
-    aggregates: list[MceRow | TrendRow | CompareRow] = Field(
+    aggregates: list[MceRow | MeanErrorRow | IceRow | TrendRow | MonotoneRow | WorstClassRow | CompareRow] = Field(
         default=[], description="Values over several cells, with limits."
     )
     waivers: list[WaiverSpec] = Field(default=[], description="Failures that are accepted until a date.")

@@ -12,6 +12,7 @@ from pytest_robust.spec.types import (
     Count,
     Fraction,
     Given,
+    Growth,
     Level,
     Name,
     Names,
@@ -81,6 +82,10 @@ class MceSpec(Strict):
     )
     entry: Given[Text] = Field(default=None, description="Which entry of the suite, where it has several.")
     model: Names = Field(default=[], description="Only these models; absent = every model that the reference fits.")
+    relative: bool = Field(
+        default=False,
+        description="true: relative mCE, of the errors beyond the error on clean images, of model and reference alike.",
+    )
 
 
 class TrendSpec(Strict):
@@ -91,6 +96,32 @@ class TrendSpec(Strict):
     shift: Given[Text] = Field(default=None, description="The shift within the suite, where it has several.")
     entry: Given[Text] = Field(default=None, description="Which entry of the suite, where it has several.")
     model: Names = Field(default=[], description="Only these models; absent = all.")
+
+
+class MonotoneSpec(TrendSpec):
+    """Accuracy that never rises as a shift grows stronger."""
+
+    allowance: Fraction = Field(
+        default=0.0,
+        description="Largest rise of accuracy from one severity to any stronger one that is put down to noise, as a"
+        " fraction.",
+    )
+
+
+class CellsSpec(Strict):
+    """The cells of a suite, or of named entries."""
+
+    suite: Given[Text] = Field(default=None, description="The suite; not needed where `entry` says enough.")
+    entry: Names = Field(default=[], description="Entries of `shifts`, by name; several are taken together.")
+    model: Names = Field(default=[], description="Only these models; absent = all.")
+
+
+class MeanErrorSpec(CellsSpec):
+    """Mean error over cells, every cell counting the same."""
+
+    without: Names = Field(
+        default=[], description="Shifts to leave out, such as the four noises for the mean error without noise."
+    )
 
 
 class CompareSpec(Strict):
@@ -105,8 +136,8 @@ class CompareSpec(Strict):
 class _Aggregate(Strict):
     name: Given[Name] = Field(
         default=None,
-        description="The aggregate's name in its node id; <entry>.mce, <entry>.<shift>.trend or <entry>.compare"
-        " unless given.",
+        description="The aggregate's name in its node id; <entry>.<kind>, or <entry>.<shift>.<kind> for trend and"
+        " monotone, unless given.",
     )
     level: Level = Field(default="block", description="block: a breach fails the aggregate; warn: it is only reported.")
 
@@ -118,7 +149,39 @@ class MceRow(_Aggregate):
 
     mce: MceSpec = Field(description="What to average, and relative to which reference.")
     max: Given[Ratio] = Field(default=None, description="Highest mCE; 1 is as bad as the reference.")
-    max_regression: Given[Fraction] = Field(default=None, description="Largest rise of mCE over the golden's.")
+    max_regression: Given[Fraction] = Field(
+        default=None,
+        description="Largest rise of mCE over the golden's; the reference's errors are this run's in both.",
+    )
+
+
+class MeanErrorRow(_Aggregate):
+    """Mean error of each model, with its limits."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["max"]}, {"required": ["max_regression"]}]})
+
+    mean_error: MeanErrorSpec = Field(description="Which cells to average.")
+    max: Given[Fraction] = Field(default=None, description="Highest mean error, as a fraction.")
+    max_regression: Given[Fraction] = Field(
+        default=None, description="Largest rise of the mean error over the golden's."
+    )
+
+
+class IceRow(_Aggregate):
+    """Imperceptible corruption error of each model: how much its error grows relative to its clean error."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["max"]}, {"required": ["max_regression"]}]})
+
+    ice: CellsSpec = Field(description="The imperceptible shifts.")
+    max: Given[Growth] = Field(default=None, description="Highest iCE: 0.1 allows the clean error to grow by a tenth.")
+    max_regression: Given[Fraction] = Field(default=None, description="Largest rise of iCE over the golden's.")
+
+
+class WorstClassRow(_Aggregate):
+    """Accuracy of each model's worst class, averaged over cells, with its limit."""
+
+    worst_class: CellsSpec = Field(description="Which cells to average over.")
+    min: Fraction = Field(description="Lowest accuracy of any class, as a fraction.")
 
 
 class TrendRow(_Aggregate):
@@ -131,6 +194,12 @@ class TrendRow(_Aggregate):
     trend: TrendSpec = Field(description="Which severities to correlate.")
     min_spearman: Given[Correlation] = Field(default=None, description="Lowest rank correlation.")
     min_pearson: Given[Correlation] = Field(default=None, description="Lowest linear correlation.")
+
+
+class MonotoneRow(_Aggregate):
+    """Accuracy that never rises, by more than the allowance, as a shift grows stronger."""
+
+    monotone: MonotoneSpec = Field(description="Which severities, and how much noise is allowed.")
 
 
 class CompareRow(_Aggregate):
@@ -152,7 +221,7 @@ class CompareRow(_Aggregate):
 class GateSpec(Strict):
     """How verdicts are reached."""
 
-    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.01, description="Risk per model of calling a regression where there is none."
     )
     inconclusive: Literal["warn", "fail", "pass"] = Field(
@@ -190,8 +259,8 @@ class ProfileSpec(Strict):
     limit: Count | None = Field(default=None, description="Samples per data set in place of every `limit`; null = all.")
     severities: Severities = Field(
         default=[],
-        description="Keep only cells of these severities; clean and shifts without severity stay. mce and trend leave"
-        " the profile if they lose a cell.",
+        description="Keep only cells of these severities; clean and shifts without severity stay. Aggregates but"
+        " `compare` leave the profile if they lose a cell.",
     )
     exclude: list[Where] = Field(default=[], description="Cells to leave out, beside the spec's own `exclude`.")
     level: Given[Level] = Field(default=None, description="The level of every row, in place of its own.")

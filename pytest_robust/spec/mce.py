@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robust.spec.problems import NO_GOLDEN_FOLDER, did_you_mean
+from pytest_robust.spec.scope import CLEAN_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def mce_drafts(rules: Rules, row: MceRow, node: Node, at: Node) -> list[Draft]:
     what = row.mce
     if row.max_regression is not None and not rules.golden:
         rules.problems.add(node.key("max_regression"), NO_GOLDEN_FOLDER.format("max_regression"))
-    scope = rules.scope(what, at)
+    scope = rules.scope(what.suite, what.entry, at)
     if scope is None:
         return []
     if any(not isinstance(rules.matrix.columns[column].severity, (int, float)) for column in scope.columns):
@@ -72,18 +73,21 @@ def mce_drafts(rules: Rules, row: MceRow, node: Node, at: Node) -> list[Draft]:
         columns = scope.columns
         reference = _reference(rules, what, at)
         judged = _beside(rules, what, models, reference, at)
+    if columns and what.relative:
+        columns = (CLEAN_COLUMN, *columns)
     others = [] if reference is None else [reference]
     members = [(other, column) for other in others for column in columns]
     if not columns or not rules.have((*judged, *others), columns, at):
         return []
     options: dict[str, Json] = {"suite": what.suite, "entry": scope.entry, "reference": what.reference}
+    if what.relative:
+        options["relative"] = True
     if not what.model:
         seen = {*judged, reference}
         options["left_out"] = [name for model, name in enumerate(rules.matrix.models) if model not in seen]
+    name = f"{scope.entry}.{'relative_mce' if what.relative else 'mce'}"
     return [
-        rules.draft(
-            row, node, "mce", f"{scope.entry}.mce", [model], [*((model, c) for c in columns), *members], options
-        )
+        rules.draft(row, node, "mce", name, [model], [*((model, c) for c in columns), *members], options)
         for model in judged
     ]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 Severity = int | float | str | None
 Level = Literal["block", "warn"]
+AggregateKind = Literal["mce", "mean_error", "ice", "trend", "monotone", "worst_class", "compare"]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -127,7 +128,8 @@ class ShiftPlan:
     """One column of the matrix: one shift at one severity.
 
     `parameters` is everything beyond the image and the sample id that the shift needs to be told; `changes_size`
-    says that the shifted canvas has another size and must reach the model unresized.
+    says that the shifted canvas has another size and must reach the model unresized. `stored` is the folder of a
+    published set. `main` is the spec's own data set, whose classes the models have, where `dataset` is another one.
     """
 
     entry: str
@@ -139,6 +141,8 @@ class ShiftPlan:
     mark: Mark
     parameters: Mapping[str, Json] = field(default_factory=dict)
     changes_size: bool = False
+    stored: PathText | None = None
+    main: DatasetPlan | None = None
 
     @property
     def label(self) -> str:
@@ -209,7 +213,7 @@ class AggregatePlan:
     """
 
     name: str
-    kind: Literal["mce", "trend", "compare"]
+    kind: AggregateKind
     models: tuple[str, ...]
     members: tuple[CellPlan, ...]
     mark: Mark

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_robust.spec.problems import Problems, did_you_mean
 from pytest_robust.spec.shifts import CLEAN, NATURAL
@@ -12,22 +12,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_robust.errors import Mark
-    from pytest_robust.spec.limits import CompareRow, CompareSpec, MceRow, MceSpec, TrendRow, TrendSpec
     from pytest_robust.spec.loader import Node
-    from pytest_robust.spec.plan import DatasetPlan, Geometry, Json, Level
+    from pytest_robust.spec.plan import AggregateKind, DatasetPlan, Geometry, Json, Level
     from pytest_robust.spec.select import Matrix
 
-Kind = Literal["mce", "trend", "compare"]
-
-LIMITS: Mapping[str, tuple[str, ...]] = {
+LIMITS: Mapping[AggregateKind, tuple[str, ...]] = {
     "mce": ("max", "max_regression"),
+    "mean_error": ("max", "max_regression"),
+    "ice": ("max", "max_regression"),
     "trend": ("min_spearman", "min_pearson"),
+    "monotone": (),
+    "worst_class": ("min",),
     "compare": ("min_gain", "max_clean_loss"),
 }
-"""The limits that each kind of aggregate takes."""
+"""The limits that each kind of aggregate takes beside its mapping."""
 
 CLEAN_COLUMN = 0
 """Position of the clean column in every matrix."""
+
+
+class Row(Protocol):
+    """What all rows of `aggregates` have."""
+
+    @property
+    def name(self) -> str | None:
+        """The name that the row gives its aggregates, if any."""
+
+    @property
+    def level(self) -> Level:
+        """What a breach does."""
+
 
 Member = tuple[int, int]
 """A cell as (position of the model, position of the column)."""
@@ -38,7 +52,7 @@ class Draft:
     """One aggregate before its cells are made."""
 
     name: str
-    kind: Kind
+    kind: AggregateKind
     models: tuple[str, ...]
     members: tuple[Member, ...]
     mark: Mark
@@ -78,38 +92,37 @@ class Rules:
     golden: bool
     problems: Problems
 
-    def scope(self, what: MceSpec | TrendSpec | CompareSpec, at: Node) -> Scope | None:
+    def scope(self, suite: str, entry: str | None, at: Node) -> Scope | None:
         """The columns of the row's suite, of one entry only: the same shift counted twice is no mean.
 
         Args:
-            what: the validated selector of the row.
-            at: where it stands.
+            suite: the suite that the row names.
+            entry: the entry that it names, if any.
+            at: where the row's selector stands.
 
         Returns:
             The columns in the order of the spec, or None after a problem.
         """
         matrix, place = self.matrix, (at.get("suite") or at).place
-        if not matrix.check("suite", what.suite, at.get("suite") or at, self.problems):
+        if not matrix.check("suite", suite, at.get("suite") or at, self.problems):
             return None
-        if what.suite == CLEAN:
+        if suite == CLEAN:
             self.problems.add(place, "an aggregate needs shifted images, and clean has none")
             return None
-        columns = sorted(matrix.columns_of("suite", what.suite))
+        columns = sorted(matrix.columns_of("suite", suite))
         entries = list(dict.fromkeys(matrix.columns[column].entry for column in columns))
-        if what.entry is None and what.suite == NATURAL:
+        if entry is None and suite == NATURAL:
             return Scope(tuple(columns), entries[0] if len(entries) == 1 else NATURAL)
-        if what.entry is None and len(entries) > 1 and what.suite not in entries:
+        if entry is None and len(entries) > 1 and suite not in entries:
             self.problems.add(
-                at.place, f"the suite '{what.suite}' has several entries ({', '.join(entries)}); choose one by `entry:`"
+                at.place, f"the suite '{suite}' has several entries ({', '.join(entries)}); choose one by `entry:`"
             )
             return None
-        entry = what.entry or (what.suite if what.suite in entries else entries[0])
+        entry = entry or (suite if suite in entries else entries[0])
         if entry not in entries:
             if matrix.complete:
                 hint = did_you_mean(entry, entries)
-                self.problems.add(
-                    (at.get("entry") or at).place, f"no entry '{entry}' of the suite '{what.suite}'{hint}"
-                )
+                self.problems.add((at.get("entry") or at).place, f"no entry '{entry}' of the suite '{suite}'{hint}")
             return None
         return Scope(tuple(column for column in columns if matrix.columns[column].entry == entry), entry)
 
@@ -148,9 +161,9 @@ class Rules:
 
     def draft(
         self,
-        row: MceRow | TrendRow | CompareRow,
+        row: Row,
         node: Node,
-        kind: Kind,
+        kind: AggregateKind,
         name: str,
         models: Sequence[int],
         members: Sequence[Member],

@@ -89,8 +89,20 @@ class ShiftSection:
         item = Item("dataset", row.key("dataset"), node, entry.dataset)
         plan = dataset_plan(item, self._folder, self._main.seed, self._profile)
         if plan is not None:
-            plan = with_classes(plan, self._main)
-            yield ShiftPlan(entry.name, NATURAL, NATURAL, None, 1, plan, self._problems.mark(row.place))
+            if entry.classes_map is None:
+                plan = with_classes(plan, self._main)
+            given: dict[str, Any] = {"classes_map": entry.classes_map, "label_subset": entry.label_subset}
+            yield ShiftPlan(
+                entry.name,
+                NATURAL,
+                NATURAL,
+                None,
+                1,
+                plan,
+                self._problems.mark(row.place),
+                {key: value for key, value in given.items() if value is not None},
+                main=self._main,
+            )
 
     def _suite(self, row: Node) -> Iterator[ShiftPlan]:
         if "suite" not in row.keys:
@@ -117,6 +129,15 @@ class ShiftSection:
             return
         if not variants:
             self._problems.add(row.place, f"this entry of the suite '{suite.name}' asks for no shift at all")
+        own = row.get("dataset")
+        dataset: DatasetPlan | None = self._main
+        if own is not None:
+            item = Item("dataset", row.key("dataset"), own, options.dataset)
+            dataset = dataset_plan(item, self._folder, self._main.seed, self._profile)
+        if dataset is None:
+            return
+        text = row.get("stored")
+        stored = None if text is None else self._folder.path(str(text.value), text)
         for variant in variants:
             yield ShiftPlan(
                 name,
@@ -124,10 +145,12 @@ class ShiftSection:
                 variant.shift,
                 variant.severity,
                 variant.version,
-                self._main,
+                self._main if own is None else with_classes(dataset, self._main),
                 mark,
                 variant.parameters,
                 variant.changes_size,
+                stored,
+                None if own is None else self._main,
             )
 
     def _options(self, suite: Suite, row: Node) -> Any | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 NAME = r"^[A-Za-z0-9.-][A-Za-z0-9_.-]*$"
@@ -60,16 +60,30 @@ class OneOrMore:
 
 T = TypeVar("T")
 
+
+def _distinct(values: list[T]) -> list[T]:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"{value} is given twice")
+    return values
+
+
 Given = Annotated[T | None, _Given()]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 Ratio = Annotated[float, Field(ge=0, le=10)]
+Growth = Annotated[float, Field(ge=-1, le=1000)]
 Side = Annotated[int, Field(ge=1, le=16384)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=NAME)]
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=SHA256)]
 Classes = Annotated[list[Text], Field(min_length=1)] | Count
+Index = Annotated[int, Field(ge=0, lt=65535)]
+ClassesMap = Annotated[dict[Text, Text | Index], Field(min_length=1)]
+Subset = Annotated[
+    list[Index], Field(min_length=2), AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
+]
 Names = Annotated[list[str], Field(min_length=1), OneOrMore()]
 Severities = Annotated[list[int | float | str], Field(min_length=1), OneOrMore()]
 Level = Literal["block", "warn"]

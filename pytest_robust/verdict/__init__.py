@@ -1,6 +1,8 @@
-"""The verdict on a cell: pure mathematics on counts, without pytest, a model or a file."""
+"""The verdict on a cell or an aggregate: pure mathematics on counts, without pytest, a model or a file."""
 
+from pytest_robust.verdict.aggregate import Held, against_golden, bounded, bounded_surely
 from pytest_robust.verdict.evidence import Evidence, Finding, GoldenEvidence, Judgement, Role, Verdict
+from pytest_robust.verdict.images import Images, PairedCell, images_to_decide, interval, split
 from pytest_robust.verdict.intervals import clopper_pearson, clopper_pearson_upper, tango, tango_upper, wilson
 from pytest_robust.verdict.judge import fails, judge, updated
 from pytest_robust.verdict.multiple import holm
@@ -13,6 +15,7 @@ from pytest_robust.verdict.power import (
     samples_to_prove,
     smallest_decisive,
 )
+from pytest_robust.verdict.signflip import sign_flip_midp
 from pytest_robust.verdict.wording import what_n_can_see
 
 __all__ = [
@@ -21,21 +24,31 @@ __all__ = [
     "Finding",
     "Flips",
     "GoldenEvidence",
+    "Held",
+    "Images",
     "Judgement",
+    "PairedCell",
     "Role",
     "Verdict",
+    "against_golden",
+    "bounded",
+    "bounded_surely",
     "clopper_pearson",
     "clopper_pearson_upper",
     "compare",
     "connor_n",
     "fails",
     "holm",
+    "images_to_decide",
+    "interval",
     "judge",
     "mcnemar_midp",
     "minimum_detectable_drop",
     "samples_to_decide",
     "samples_to_prove",
+    "sign_flip_midp",
     "smallest_decisive",
+    "split",
     "tango",
     "tango_upper",
     "updated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -130,12 +131,18 @@ def what_n_can_see(n: int, family: int, gate: Gate) -> str:
     """
     tests = max(1, family)
     level = gate.alpha / tests
-    given = f"{n:,} samples, {tests} golden test{'s' * (tests > 1)} at alpha {gate.alpha:g}"
+    given = f"{_of(n, 'sample')}, {_of(tests, 'golden test')} at alpha {gate.alpha:g}"
     found = smallest_decisive(n, level)
     if found is None:
-        return f"{given}: no drop can be significant, at least {decisive_flips(level)} samples are needed"
-    smallest = f"{points(-found.drop)} ({found.flips} lost, none won)"
+        return f"{given}: no drop can be significant, at least {_of(decisive_flips(level), 'sample')} needed"
+    # Two digits that say something: on a million samples the drop is 0.0011 points, not 0.00.
+    digits = max(2, 1 - math.floor(math.log10(100 * found.drop)))
+    smallest = f"{points(-found.drop, digits)} ({found.flips:,} lost, none won)"
     return f"{given}: the smallest drop that can be significant is {smallest}"
+
+
+def _of(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
 def headline(

@@ -195,10 +195,6 @@ def test_an_unset_variable_is_named(plan, refused, monkeypatch):
     refused(plan("folder", path="${ROBUST_NOWHERE}/val"), "specs/a.yaml:3:3: ", "ROBUST_NOWHERE is not set")
 
 
-def test_cutouts_are_refused_for_now(plan, refused):
-    refused(plan("cutouts", path="x"), "specs/a.yaml:3:3: the source cutouts is not available as a plain data set")
-
-
 def test_only_masked_sources_have_masks(pets, plan):
     with pytest.raises(RobustError, match=r"bird/z\.bmp has no foreground mask"):
         open_dataset(plan("folder", path="pets")).mask(0)

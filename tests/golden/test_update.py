@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_robust.golden import Change, Entry, GoldenFile, Proposal, ci_variable, propose
+from pytest_robust.golden import Change, Entry, GoldenFile, Proposal, propose
 from pytest_robust.golden.document import build, render
 
 from .build import KEYS, MODEL, SPEC, entries, golden, meaning, measurement, samples, sha, update
@@ -280,11 +280,3 @@ def test_a_defective_measurement_is_refused(key: str, entry: Entry, sentence: st
     assert len(proposal.refusals) == 1
     assert sentence in proposal.refusals[0]
     assert meaning(proposal.golden) == meaning(held)
-
-
-def test_ci_is_known_by_a_variable_that_is_not_empty() -> None:
-    assert ci_variable({}) is None
-    assert ci_variable({"CI": "", "HOME": "/root"}) is None
-    assert ci_variable({"CI": "true", "GITHUB_ACTIONS": "true"}) == "CI"
-    assert ci_variable({"CI": "", "GITHUB_ACTIONS": "true"}) == "GITHUB_ACTIONS"
-    assert ci_variable({"BUILD_NUMBER": "12"}) == "BUILD_NUMBER"

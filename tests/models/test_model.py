@@ -173,3 +173,12 @@ def test_a_closed_model_frees_its_session(tmp_path: Path) -> None:
     model.close()
     with pytest.raises(AttributeError):
         model.predict(colours("r"))
+
+
+def test_a_label_subset_must_be_among_the_outputs(tmp_path: Path) -> None:
+    model = opened(classifier(tmp_path / "model.onnx"))
+    assert model.predict(colours("r", "g", "b"), kept=[1, 2]).predicted.tolist()[1:] == [1, 2]
+    with pytest.raises(RobustError) as caught:
+        model.predict(colours("r"), kept=[1, 3])
+    text = sentence(caught, tmp_path / "model.onnx")
+    assert text.startswith("has 3 outputs and label_offset 0, too few for the class 3 of the label_subset")

@@ -24,6 +24,35 @@ SCORES = hnp.arrays(
 
 
 @settings(max_examples=100, deadline=None)
+@given(
+    scores=hnp.arrays(np.float32, (4, 7), elements=st.floats(-100, 100, width=32)),
+    kept=st.lists(st.integers(0, 5), min_size=2, max_size=6, unique=True),
+    offset=st.integers(0, 1),
+)
+def test_a_label_subset_is_as_if_the_other_outputs_were_not_there(
+    scores: NDArray[np.float32], kept: list[int], offset: int
+) -> None:
+    made = decide(scores, offset, kept)
+    alone = decide(scores[:, [offset + label for label in kept]], 0)
+    assert made.predicted.tolist() == [kept[position] for position in alone.predicted]
+    assert made.near_tie.tolist() == alone.near_tie.tolist()
+    # probabilities that are renormalised over the kept classes choose alike
+    shares = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    columns = np.array(kept) + offset
+    shares = shares[:, columns] / np.maximum(shares[:, columns].sum(axis=1, keepdims=True), 1e-300)
+    chosen = [kept.index(label) for label in made.predicted.tolist()]
+    assert (shares[np.arange(4), chosen] == shares.max(axis=1)).all()
+
+
+def test_a_label_subset_by_hand() -> None:
+    scores = np.array([[9, 1, 5, 4], [0, 7, 2, 3], [1, 1, 1, 1]], np.float32)
+    assert decide(scores, 0).predicted.tolist() == [0, 1, 0]
+    assert decide(scores, 0, [2, 3]).predicted.tolist() == [2, 3, 2]
+    # the first output is a background class
+    assert decide(scores, 1, [0, 2]).predicted.tolist() == [2, 0, 0]
+
+
+@settings(max_examples=100, deadline=None)
 @given(scores=SCORES, offset=st.integers(0, 3))
 def test_decisions_follow_the_definition(scores: NDArray[np.float32], offset: int) -> None:
     made = decide(scores, offset)

@@ -11,9 +11,9 @@ import pytest_robust.bench
 import pytest_robust.collect
 import pytest_robust.controller
 import pytest_robust.models.runtime
+from pytest_robust.settings import CI_VARIABLES
 from tests.plugin.project import Project
 
-CI_VARIABLES = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "BUILDKITE")
 
 
 @pytest.fixture(autouse=True)

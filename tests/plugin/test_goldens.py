@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pytest_robust.settings import CI_VARIABLES, ci_variable
 from tests.plugin.project import LABELS, NET, Project
 
 
@@ -125,6 +126,13 @@ def test_updates_are_refused(
     assert run.has(sentence)
     assert not (project.path / "golden").exists()
     assert json.loads((project.path / "out.json").read_text())["cells"]
+
+
+@pytest.mark.parametrize("name", CI_VARIABLES)
+def test_every_ci_service_is_known(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ci_variable() is None
+    monkeypatch.setenv(name, "1")
+    assert ci_variable() == name
 
 
 def test_an_empty_ci_variable_is_no_ci(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

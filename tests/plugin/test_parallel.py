@@ -75,13 +75,13 @@ from pytest_robust.models import Model
 
 predict = Model.predict
 
-def dying(self, canvases, keep_size=False):
+def dying(self, canvases, **options):
     if os.environ.get("PYTEST_XDIST_WORKER") and self.provenance.model_sha256 == {sha!r}:
         import hashlib
         first = hashlib.sha256(canvases[:1].tobytes()).hexdigest()
         if first == {first!r}:
             os.kill(os.getpid(), 9)
-    return predict(self, canvases, keep_size)
+    return predict(self, canvases, **options)
 
 Model.predict = dying
 """

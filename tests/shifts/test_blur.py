@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_robust.shifts.blur import WEIGHT_BITS, gaussian_blur, kernel
+from pytest_robust.shifts.blur import gaussian_blur, kernel
+from pytest_robust.shifts.filters import WEIGHT_BITS
 from pytest_robust.shifts.registry import pixel_shift
 
 SIGMAS = sorted(

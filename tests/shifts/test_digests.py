@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pytest_robust.shifts import c_bar
 from pytest_robust.shifts.base import PixelShift
 from pytest_robust.shifts.registry import Registry
 from pytest_robust.shifts.streams import make
@@ -32,6 +34,16 @@ SCALINGS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+LP = {"0.5": 2e6, "1": 1000.0, "2": 10.0, "5": 0.7, "10": 0.3, "50": 0.15, "200": 0.13}
+FOURIER: dict[str, list[dict[str, Any]]] = {
+    "low_pass": [{"severity": radius} for radius in (0.5, 0.25, 0.1, 0.05)],
+    "high_pass": [{"severity": radius} for radius in (0.02, 0.1, 0.3)],
+    "single_frequency": [
+        {"severity": amplitude, "frequency": pair} for pair in ([8, 8], [0, 22], [5, -3]) for amplitude in (0.05, 0.3)
+    ],
+}
+
+
 def canvases() -> NDArray[np.uint8]:
     """Three canvases of 45 x 61, from integers alone: ramps, a hash of the position, blocks of flat colour."""
     row, column, channel = np.indices((45, 61, 3), dtype=np.uint32)
@@ -41,28 +53,56 @@ def canvases() -> NDArray[np.uint8]:
     return np.stack([ramps, hashed, blocks]).astype(np.uint8)
 
 
-def cases(shift: PixelShift) -> list[dict[str, Any]]:
+def write_textures(folder: Path) -> None:
+    """Two frost textures in files without compression, whose bytes no version of a library changes."""
+    for number, (height, width) in enumerate(((70, 90), (260, 50))):
+        row, column, channel = np.indices((height, width, 3))
+        texture = ((row * column // 3) % 120 + row + channel * 17 + 60 * number).astype(np.uint8)
+        (folder / f"{number}.ppm").write_bytes(f"P6 {width} {height} 255\n".encode() + texture.tobytes())
+
+
+def cases(shift: PixelShift, textures: str) -> list[dict[str, Any]]:
+    """The parameters of each case; `textures` is the folder of `write_textures`."""
     if shift.suite == "scaling":
         return [
             {"severity": multiple, **options}
             for options, multiple in product(SCALINGS[shift.name], (0.25, 0.5, 0.7, 1.3, 2))
             if not (multiple < 1 and shift.name == "zoom_crop") and not (multiple > 1 and shift.name == "shrink_pad")
         ]
+    if shift.suite == "lp-noise":
+        epsilons = [LP[shift.name[1:]] * part for part in (0.1, 1)] if shift.name[1:] in LP else [0.01, 0.1]
+        insides = [{"inside": inside} for inside in ("ball", "hull")] if shift.options else [{}]
+        return [{"severity": epsilon, **inside} for inside, epsilon in product(insides, epsilons)]
+    if shift.suite == "fourier":
+        return FOURIER[shift.name]
+    if shift.suite == "imagenet-c-bar":
+        (suite,) = c_bar.SUITES
+        entries = [suite.options(table=table) for table in ("imagenet", "cifar")]
+        return [dict(one.parameters) for entry in entries for one in suite.expand(entry) if one.shift == shift.name]
+    if shift.name == "one-per-sample":
+        few = {"corruptions": ["frost", "fog"], "severities": [2, 4], "jpeg85": True, "textures": textures}
+        return [{"table": 224}, {"table": 32}, {"table": 64, **few}]
     if not shift.severities:
         return [{}]
-    return [{"severity": severity, "table": table} for table, severity in product((224, 64, 32), shift.severities)]
+    own = {"textures": textures} if shift.name == "frost" else {}
+    return [
+        {"severity": severity, "table": table, **own} for table, severity in product((224, 64, 32), shift.severities)
+    ]
 
 
 def digests() -> dict[str, dict[str, Any]]:
     """Shift -> its version and the digest of each case."""
     images, ids = canvases(), ["n01440764/a.jpeg", "1", "größe/ß.png"]
     found: dict[str, dict[str, Any]] = {}
-    for shift in Registry().shifts():
-        rows = {}
-        for parameters in cases(shift):
-            made = make(shift, images, ids, 20, shift.resolve(parameters, 45, 61))
-            rows[" ".join(map(str, parameters.values()))] = hashlib.sha256(made.tobytes()).hexdigest()[:16]
-        found[f"{shift.suite}.{shift.name}"] = {"version": shift.version, "cases": rows}
+    with tempfile.TemporaryDirectory() as folder:
+        write_textures(Path(folder))
+        for shift in Registry().shifts():
+            rows = {}
+            for parameters in cases(shift, folder):
+                made = make(shift, images, ids, 20, shift.resolve(parameters, 45, 61))
+                name = " ".join(str(value) for key, value in parameters.items() if key != "textures")
+                rows[name] = hashlib.sha256(made.tobytes()).hexdigest()[:16]
+            found[f"{shift.suite}.{shift.name}"] = {"version": shift.version, "cases": rows}
     return found
 
 

@@ -8,6 +8,8 @@ from pytest_robust.spec.mce import IMAGENET_C
 from pytest_robust.spec.plan import AggregatePlan, Plan
 from tests.spec.conftest import Load, Refuse
 
+KINDS = "mce, mean_error, ice, trend, monotone, worst_class and compare"
+
 HEAD = """\
 format: 1
 dataset: {source: folder, path: val, geometry: {resize: 256, crop: 224}}
@@ -126,13 +128,13 @@ def test_models_without_any_of_the_cells_are_left_out(load: Load) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("^{max: 1}", "a row of `aggregates` has one of mce, trend and compare, not none of them"),
+        ("^{max: 1}", f"a row of `aggregates` has one of {KINDS}, not none of them"),
         (
             "^{trnd: {suite: scaling}, min_pearson: 0}",
-            "a row of `aggregates` has one of mce, trend and compare, not none of them, did you mean 'trend'?",
+            f"a row of `aggregates` has one of {KINDS}, not none of them, did you mean 'trend'?",
         ),
-        ("^mce", "a row of `aggregates` has one of mce, trend and compare, not 'mce'"),
-        ("^{mce: {}, trend: {}}", "a row of `aggregates` has one of mce, trend and compare, not mce and trend"),
+        ("^mce", f"a row of `aggregates` has one of {KINDS}, not 'mce'"),
+        ("^{mce: {}, trend: {}}", f"a row of `aggregates` has one of {KINDS}, not mce and trend"),
         ("^{mce: {suite: imagenet-c, reference: alexnet}}", "this row sets no limit; give max or max_regression"),
         ("{mce: {suite: imagenet-c, reference: alexnet}, max: ^80}", "`max` must be between 0 and 10, not 80"),
         ("{mce: {suite: imagenet-c, reference: alexnet}, ^min_gain: 0}", "unknown key 'min_gain'"),
@@ -175,11 +177,11 @@ def test_models_without_any_of_the_cells_are_left_out(load: Load) -> None:
         ),
         (
             "{trend: ^{suite: lp-noise, shift: l2}, min_spearman: 0}",
-            "a trend needs at least 3 severities that are numbers; 'lp-noise.l2' has 2",
+            "trend needs at least 3 severities that are numbers; 'lp-noise.l2' has 2",
         ),
         (
             "{trend: ^{suite: words}, min_spearman: 0}",
-            "a trend needs at least 3 severities that are numbers; 'words.word' has 0",
+            "trend needs at least 3 severities that are numbers; 'words.word' has 0",
         ),
         ("{compare: {model: a, against: ^a, suite: scaling}, min_gain: 0}", "'a' is compared with itself"),
         ("{compare: {model: a, against: ^c, suite: scaling}, min_gain: 0}", "no model 'c' in this spec"),

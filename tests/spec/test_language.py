@@ -53,7 +53,7 @@ def test_a_problem_prints_as_file_line_and_column(load: Load) -> None:
         ("seed: ^1.0", "`seed` must be a whole number, not 1.0"),
         ("seed: ^'1'", "`seed` must be a whole number, not '1'"),
         ("seed: ^-1", "`seed` must be between 0 and 9223372036854775807, not -1"),
-        ("gate: {alpha: ^0}", "`alpha` must be above 0 and below 1, not 0"),
+        ("gate: {alpha: ^0}", "`alpha` must be above 0 and at most 0.5, not 0"),
         ("gate: {alpha: ^true}", "`alpha` must be a number, not true"),
         ("gate: {require: ^prove}", "`require` must be 'proven', not 'prove', did you mean 'proven'?"),
         ("gate: {require: ^false}", "`require` must be 'proven', not false"),

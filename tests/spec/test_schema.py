@@ -38,6 +38,9 @@ GOOD = [
     HEAD.replace("golden: g", "golden: {path: g, anchor: v1}") + "thresholds: [{max_regression: 0, against: anchor}]\n",
     AGGREGATES + "aggregates: [{name: n, mce: {suite: lp-noise, reference: a, model: big}, max: 2, level: warn}]\n",
     "format: 1\ndataset: {source: npz, path: x, classes: 3, arrays: {y: z}}\nmodels: {a: {path: x}}\n",
+    "format: 1\nmodels: {a: {path: x}}\nshifts:\n"
+    "- {name: s, dataset: {}, classes_map: {a: 1, b: c}, label_subset: [0, 3]}\n"
+    "- {name: t, dataset: {}, label_subset: imagenet-r}\n",
 ]
 
 
@@ -80,6 +83,9 @@ def test_what_the_loader_takes_the_schema_takes(
         "shifts: [{suite: lp-noise, norms: {inf: [1]}, grid: {}}]",
         "shifts: [{name: s}]",
         "shifts: [{name: s, dataset: {source: npz, path: x, geometry: {crop: 3}}}]",
+        "shifts: [{name: s, dataset: {}, label_subset: [1, 1]}]",
+        "shifts: [{name: s, dataset: {}, label_subset: [1]}]",
+        "shifts: [{name: s, dataset: {}, classes_map: {a: -1}}]",
         "exclude: [{modle: a}]",
         "exclude: [{model: []}]",
         "thresholds: [{level: warn}]",

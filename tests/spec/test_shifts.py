@@ -59,6 +59,41 @@ shifts:
     assert plan.shifts[0].dataset != sketch.dataset
 
 
+def test_a_natural_shift_may_map_classes_and_keep_some(load: Load) -> None:
+    text = """\
+dataset: {source: folder, path: val, classes: [cat, dog]}
+shifts:
+  - {name: a, dataset: {source: folder, path: x}, classes_map: {Kitten: cat, Hound: 1}, label_subset: imagenet-a}
+  - {name: b, dataset: {source: folder, path: x}, label_subset: [4, 2]}
+"""
+    plan = load(HEAD + text)
+    mapped, kept = plan.shifts[1:]
+    assert mapped.parameters == {"classes_map": {"Kitten": "cat", "Hound": 1}, "label_subset": "imagenet-a"}
+    # the folders have names of their own, which the map translates
+    assert mapped.dataset.classes is None
+    assert mapped.main == plan.shifts[0].dataset
+    assert (kept.parameters, kept.dataset.classes) == ({"label_subset": [4, 2]}, ("cat", "dog"))
+
+
+def test_a_number_of_classes_says_nothing_of_another_sets_folders(load: Load) -> None:
+    text = """\
+dataset: {source: folder, path: val, classes: 1000}
+shifts:
+  - {name: a, dataset: {source: folder, path: x}}
+  - {name: b, dataset: {source: manifest, path: x, labels: y}}
+"""
+    folder, manifest = load(HEAD + text).shifts[1:]
+    assert (folder.dataset.classes, manifest.dataset.classes) == (None, 1000)
+
+
+def test_a_stored_set_lies_where_the_spec_says(load: Load) -> None:
+    plan = load(HEAD + "shifts: [{suite: imagenet-c, corruptions: [fog], severities: [1], stored: ../c}]\n")
+    stored = plan.shifts[1].stored
+    assert stored is not None
+    assert stored.resolve() == plan.path.parent / "../c"
+    assert str(stored.mark) == "spec.yaml:3:75"
+
+
 def test_equal_data_is_one_data_set_wherever_it_is_written(load: Load) -> None:
     text = """\
 dataset: {source: npz, path: x.npz}
@@ -109,6 +144,11 @@ shifts:
         ("^{dataset: {source: folder, path: x}}", "the key 'name' is missing"),
         ("{name: s, dataset: {source: npz, path: x, ^geometry: {crop: 3}}}", "unknown key 'geometry'"),
         ("{name: s, dataset: {source: npz, path: x}, ^severities: [1]}", "unknown key 'severities'"),
+        ("{name: s, dataset: {source: npz, path: x}, label_subset: ^[3]}", "`label_subset`"),
+        ("{name: s, dataset: {source: npz, path: x}, label_subset: ^imagenet-z}", "`label_subset`"),
+        ("{name: s, dataset: {source: npz, path: x}, label_subset: [3, ^-1]}", "a value of `label_subset`"),
+        ("{name: s, dataset: {source: npz, path: x}, classes_map: ^{}}", "`classes_map`"),
+        ("{name: s, dataset: {source: npz, path: x}, classes_map: {a: ^1.5}}", "`a` must be"),
         ("{suite: scaling, ^dataset: {path: x}}", "an entry with a `dataset` of its own has no `suite`"),
         ("{suite: scaling, multiples: [1], name: ^}", "`name` has no value"),
     ],

@@ -177,9 +177,34 @@ def test_what_n_can_see_before_the_run():
         "the smallest drop that can be significant is -0.20 pp (10 lost, none won)"
     )
     assert what_n_can_see(5, 1, Gate()) == (
-        "5 samples, 1 golden test at alpha 0.01: no drop can be significant, at least 6 samples are needed"
+        "5 samples, 1 golden test at alpha 0.01: no drop can be significant, at least 6 samples needed"
     )
     assert what_n_can_see(5000, 0, Gate()) == what_n_can_see(5000, 1, Gate())
+
+
+@pytest.mark.parametrize(
+    ("n", "family", "alpha", "end"),
+    [
+        (0, 1, 0.01, "0 samples, 1 golden test at alpha 0.01: no drop can be significant, at least 6 samples needed"),
+        (1, 1, 0.2, "1 sample, 1 golden test at alpha 0.2: no drop can be significant, at least 2 samples needed"),
+        (0, 1, 0.5, "no drop can be significant, at least 1 sample needed"),
+        (1, 1, 0.25, "is -100.00 pp (1 lost, none won)"),
+        (6, 1, 0.01, "is -100.00 pp (6 lost, none won)"),
+        (50_000, 76, 0.01, "is -0.024 pp (12 lost, none won)"),
+        (
+            1_000_000,
+            76,
+            0.01,
+            "1,000,000 samples, 76 golden tests at alpha 0.01: the smallest drop that can be "
+            "significant is -0.0012 pp (12 lost, none won)",
+        ),
+    ],
+)
+def test_what_n_can_see_at_its_edges(n, family, alpha, end):
+    assert what_n_can_see(n, family, Gate(alpha=alpha)).endswith(end)
+    decisive = smallest_decisive(n, alpha / family)
+    if decisive:
+        assert mcnemar_midp(decisive.flips, 0) <= alpha / family < mcnemar_midp(decisive.flips - 1, 0)
 
 
 def test_the_line_before_the_run_costs_no_scipy():

@@ -11,7 +11,7 @@ import yaml
 
 from pytest_robust.cli import main
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GOOD = "format: 1\nmodels:\n  net: {path: net.onnx}\nshifts:\n  - {suite: imagenet-c}\n"
 
 
@@ -91,6 +91,8 @@ def test_the_schema_accepts_the_example_and_refuses_mistakes(
     assert main(["schema", "--out", str(tmp_path / "robust.schema.json")]) == 0
     assert json.loads((tmp_path / "robust.schema.json").read_text()) == schema
     assert main(["schema", "--out", str(tmp_path / "no" / "folder.json")]) == 2
+    assert main(["schema", "--report"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "pytest-robust report"
     for path in sorted((ROOT / "specs").glob("*.yaml")):
         jsonschema.validate(yaml.safe_load(path.read_text()), schema)
     broken = yaml.safe_load((ROOT / "specs" / "resnet.yaml").read_text())
@@ -99,9 +101,45 @@ def test_the_schema_accepts_the_example_and_refuses_mistakes(
         jsonschema.validate(broken, schema)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"], ["schema", "--help"]])
-def test_help_is_there(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", [None, "init", "check", "diff", "accept", "merge", "doctor", "schema"])
+def test_help_tells_what_the_exit_codes_mean_and_fits_a_terminal(
+    name: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as stopped:
-        main(arguments)
+        main([name, "--help"] if name else ["--help"])
     assert stopped.value.code == 0
-    assert "usage: pytest-robust" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert text.startswith("usage: pytest-robust")
+    assert "exit codes" in text
+    assert "\n  pytest" in text, "an example to copy"
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_examples_in_the_help_are_command_lines_that_parse(capsys: pytest.CaptureFixture[str]) -> None:
+    import argparse
+    import shlex
+
+    from pytest_robust import cli
+
+    for command in cli._COMMANDS:
+        examples = [
+            shlex.split(line.partition("     ")[0])
+            for line in command.EPILOG.splitlines()
+            if line.startswith("  pytest-robust ")
+        ]
+        assert examples, command.NAME
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        for words in examples:
+            assert words[1] == command.NAME
+            parser.parse_args(words[2:])
+
+
+def test_no_command_imports_a_library_before_it_runs(tmp_path: Path) -> None:
+    code = (
+        "import sys, pytest_robust.cli; "
+        "print(sorted({'torch', 'onnxruntime', 'onnx', 'cv2', 'PIL', 'scipy', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

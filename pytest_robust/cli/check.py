@@ -1,0 +1,50 @@
+"""`pytest-robust check`: are these specs valid?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "check"
+HELP = "validate specs; opens no model and no image"
+DESCRIPTION = """\
+Validate specs and print every mistake as file:line:column. Opens no model and no image.
+What a conftest registers is known here as it is in a run."""
+EPILOG = """\
+exit codes: 0 valid, 1 mistakes, 2 no such file
+
+example:
+  pytest-robust check specs/*.yaml
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("specs", nargs="+", metavar="SPEC", type=Path)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Collect the specs as pytest would."""
+    from pytest_robust.errors import RobustError
+    from pytest_robust.in_process import collect
+
+    for path in asked.specs:
+        if not path.is_file():
+            raise RobustError(f"there is no file {path}")
+    found = collect(asked.specs)
+    for name, plan in found.plans.items():
+        counts = (
+            (len(plan.models), "model"),
+            (len(plan.shifts), "shift"),
+            (len(plan.cells), "cell"),
+            (len(plan.aggregates), "aggregate"),
+        )
+        told = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        print(f"{name}: ok, {told}")
+    for mistake in found.mistakes:
+        print(mistake, file=sys.stderr)
+    return 1 if found.mistakes else 0

@@ -1,0 +1,48 @@
+"""Finds the spec that a report speaks of, which was written on another machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_robust.errors import RobustError
+
+if TYPE_CHECKING:
+    from pytest_robust.report.reading import StoredReport
+
+
+def find_spec(report: StoredReport, spec: str) -> Path:
+    """The spec's file in this checkout: below the current folder or one above it, as it was when it was run.
+
+    Raises:
+        RobustError: it is not there, or it was changed since.
+    """
+    import hashlib
+
+    here = Path.cwd()
+    path = next((folder / spec for folder in (here, *here.parents) if (folder / spec).is_file()), None)
+    if path is None:
+        raise RobustError(
+            f"{spec}, which {report.path} speaks of, is not below {here} or a folder above it; "
+            "run this in a checkout of the commit that was measured"
+        )
+    if hashlib.sha256(path.read_bytes()).hexdigest() != report.run["spec_sha256"][spec]:
+        raise RobustError(
+            f"{path} is not the spec that was run (its sha256 differs); check out the commit that was measured, "
+            "or run the changed spec"
+        )
+    return path
+
+
+def golden_folder(report: StoredReport, spec: str, override: Path | None) -> Path:
+    """Where the goldens of a spec lie in this checkout.
+
+    Raises:
+        RobustError: the spec names no folder, or see `find_spec`.
+    """
+    if override is not None:
+        return override
+    named: str | None = report.run["specs"][spec]["golden"]
+    if named is None:
+        raise RobustError(f"{spec} names no golden folder; add `golden: PATH` to it, or use --golden")
+    return (find_spec(report, spec).parent / named).resolve()

@@ -1,0 +1,1 @@
+"""Shifts with samples of their own: natural shifts, published sets, composed scenes, mixed pairs."""
