@@ -7,6 +7,7 @@ Runs pytest as a subprocess, the compared commands in turn, and prints medians a
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -30,8 +31,11 @@ def spec(models: int, multiples: int) -> str:
 
 def seconds(folder: Path, *arguments: str) -> float:
     """Processor time of one pytest run, user and system: steadier than wall time on a shared machine."""
+    # as users run it: Python may keep the byte code of what it imports
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "pytest", *arguments, *QUIET]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "pytest", *arguments, *QUIET], cwd=folder, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

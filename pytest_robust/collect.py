@@ -49,6 +49,7 @@ class SpecFile(pytest.File):
     def __init__(self, **kwargs: Any) -> None:
         config, path = kwargs["parent"].config, kwargs["path"]
         self.display = _display(path, config)
+        self.mark = pytest.mark.robust  # looked up once: pytest checks the name against the ini file each time
         if not path.is_relative_to(config.rootpath):
             # pytest would name every file outside its root folder "", and so all of them alike
             kwargs["nodeid"] = self.display
@@ -166,7 +167,7 @@ class CellItem(RobustItem):
         # -m compares with the literal in its expression, which can be an int or a string but no float
         severity = shift.severity if isinstance(shift.severity, int | None) else severity_text(shift.severity)
         self.add_marker(
-            pytest.mark.robust(
+            spec.mark(
                 spec=spec.plan.name,
                 model=cell.model.name,
                 entry=shift.entry,
@@ -189,7 +190,7 @@ class AggregateItem(RobustItem):
         self.spec = spec
         self.aggregate = aggregate
         self.line = aggregate.mark.line
-        self.add_marker(pytest.mark.robust(spec=spec.plan.name, model=aggregate.owner, aggregate=aggregate.kind))
+        self.add_marker(spec.mark(spec=spec.plan.name, model=aggregate.owner, aggregate=aggregate.kind))
 
     def judge(self, bench: Bench) -> dict[str, Any]:
         """Pull the members and judge the value."""

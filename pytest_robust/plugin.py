@@ -6,6 +6,7 @@ time is imported when a spec is collected.
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,21 @@ def _replace_arguments(config: pytest.Config, named: list[Path]) -> None:
     fresh = {path.resolve(): str(path) for path in named if path.resolve() not in given}
     config.args = [*positional, *fresh.values()]
     config.args_source = pytest.Config.ArgsSource.ARGS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect named specs without Python's garbage collector.
+
+    Thousands of cells are objects that stay, and every pass of the collector over them finds nothing.
+    """
+    if not session.config.stash[_NAMED] or not gc.isenabled():
+        return (yield)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:

@@ -24,8 +24,8 @@ The report is a pair of files, report.json and report.npz; both must be there. T
 those of `pytest --robust-update`: a new model file needs every cell of the model, a golden
 never mixes two model files. Nothing is written, with the reason printed, from a smoke run, a
 run that was interrupted, a run with candidates (--robust-model), a report with cells that
-ended in ERROR, a changed spec, or while a CI service's variable is set. Either all goldens
-can be written or none is."""
+ended in ERROR, a changed spec, or while a CI service's variable is set. All models are
+checked before the first golden is written, so one refusal keeps every file as it was."""
 EPILOG = """\
 exit codes: 0 recorded or already up to date, 1 refused, 2 the report cannot be read
 

@@ -43,7 +43,11 @@ def markdown(report: Mapping[str, Any], room: int = COMMENT_BYTES) -> str:
         f"- `{found['id']}`: {found['verdict']}, {_text('; '.join(found['reasons']))}" for found in report["aggregates"]
     ]
     lines = [*head, *failures, *table]
-    for title, found in (("to look at", notes), ("waived", further), ("aggregates", aggregates)):
+    for title, found in (
+        ("to look at", notes),
+        ("waived", further),
+        ("aggregate" + "s" * (len(aggregates) != 1), aggregates),
+    ):
         section, left = _section(title, found, left)
         lines += section
     text = "\n".join([*lines, *tail]) + "\n"

@@ -15,7 +15,6 @@ from pytest_robust.settings import CI_VARIABLES
 from tests.plugin.project import Project
 
 
-
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of the tests' own are not in CI unless a test says so."""
