@@ -12,6 +12,7 @@ from pytest_robust.metrics.mean_error import mean_error
 from pytest_robust.metrics.monotone import largest_rise
 from pytest_robust.metrics.relative import imperceptible_corruption_error
 from pytest_robust.metrics.trend import pearson, spearman, weakest_side
+from pytest_robust.spec.mce import STAND_INS
 from pytest_robust.verdict import Held, PairedCell, bounded, bounded_surely, interval, split, tango
 from pytest_robust.verdict.wording import percent, points
 
@@ -96,8 +97,13 @@ def _mce(plan: AggregatePlan, measured: Measured, _: float) -> Value:
     reference = str(plan.options["reference"])
     ours = _shifted(plan, plan.models[0])
     keys = {cell.id: (cell.shift.shift, float(cell.shift.severity or 0)) for cell in ours}
+    note = ""
     if reference == "alexnet":
         theirs, clean = None, ALEXNET_CLEAN_ERROR
+        published = {stand_in: shift for shift, stand_in in STAND_INS.items()}
+        if taken := sorted({shift for shift, _ in keys.values()} & published.keys()):
+            note = f", {', '.join(f'{shift} in place of {published[shift]}' for shift in taken)}"
+        keys = {name: (published.get(shift, shift), severity) for name, (shift, severity) in keys.items()}
     else:
         others = _shifted(plan, reference)
         theirs = {(c.shift.shift, float(c.shift.severity or 0)): measured[c.id].error for c in others}
@@ -112,7 +118,7 @@ def _mce(plan: AggregatePlan, measured: Measured, _: float) -> Value:
     value = sum(weight * measured[name].error for name, weight in weights.items())
     shifts = len(dict.fromkeys(cell.shift.shift for cell in ours))
     kind = "relative mCE" if relative else "mCE"
-    label = f"{kind} against {reference} over {shifts} corruption{'s' * (shifts > 1)}"
+    label = f"{kind} against {reference} over {shifts} corruption{'s' * (shifts > 1)}{note}"
     return Value(value, label, _maximum(plan, label, value), weights=lambda _: weights)
 
 

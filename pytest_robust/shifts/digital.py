@@ -48,7 +48,7 @@ def jpeg_compression(images: NDArray[np.uint8], bits: Sequence[Bits], quality: i
     def rule(image: NDArray[np.uint8]) -> Any:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "JPEG", quality=quality)
-        return Image.open(file)
+        return Image.open(file, formats=["JPEG"])
 
     return each(images, rule)
 

@@ -38,14 +38,11 @@ SEVERITIES = 5
 def published_canvas(image: NDArray[np.uint8], geometry: Geometry, where: str) -> NDArray[np.uint8]:
     """The centre of a published image, which has the size of a canvas already.
 
-    Raises:
-        RobustError: the image is smaller than the model's crop.
+    An image smaller than the model's crop, as for a model that was released at a higher resolution, is taken whole;
+    the model's preprocessing brings it to the size of its input.
     """
     if geometry.crop is not None and min(image.shape[:2]) < geometry.crop:
-        raise RobustError(
-            f"{where} is published at {image.shape[1]} x {image.shape[0]} pixels, smaller than the model's crop of "
-            f"{geometry.crop}; exclude this model from the entry"
-        )
+        return image
     return canvas(image, replace(geometry, resize=None), where)
 
 
