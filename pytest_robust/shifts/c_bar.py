@@ -103,7 +103,7 @@ _MEMBERS = {word: {rule.__name__ for rule in levels} for word, levels in (("imag
 class CBarOptions(BaseModel):
     """What an entry ``{suite: imagenet-c-bar}`` takes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     table: Literal["auto", "imagenet", "cifar"] = Field(
         "auto",

@@ -1,7 +1,7 @@
 """Filters in whole numbers: OpenCV's speed with the same bytes on every machine.
 
-A weight is a whole multiple of a power of two, a pixel a whole grey level, and no sum grows beyond what its type
-holds exactly: so the order of the additions, fused multiply-adds and the instruction set cannot change the result.
+A weight is a whole number, a pixel a whole grey level, and no sum grows beyond what its type holds exactly: so the
+order of the additions, fused multiply-adds and the instruction set cannot change the result.
 
 Working arrays live as long as a filter, which is made once per batch: fresh arrays of this size cost more than the
 arithmetic in them.

@@ -123,7 +123,7 @@ _Cycles = Annotated[int, Strict(), Field(ge=-_MOST, le=_MOST)]
 class FourierOptions(BaseModel):
     """What an entry ``{suite: fourier}`` takes; naming one of the shifts leaves the others out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     low_pass: _Positive = Field(
         (0.5, 0.25, 0.1), description="Radii: what is kept, as a share of the spectrum's corner; 1 changes nothing."

@@ -100,7 +100,7 @@ def _one_per_sample() -> PixelShift:
                 raise ValueError(f"{ONE_PER_SAMPLE} takes a list as {key}, not {chosen[key]!r}")
         resolved: dict[str, Any] = {"corruptions": chosen["corruptions"], "severities": chosen["severities"]}
         for name in resolved["corruptions"]:
-            if name not in members:
+            if not isinstance(name, str) or name not in members:
                 raise ValueError(f"{ONE_PER_SAMPLE} takes corruptions of {NAME}, not {name!r}")
             own = {key: chosen[key] for key in ("table", "jpeg85", *(["textures"] if name == FROST else []))}
             for severity in resolved["severities"]:

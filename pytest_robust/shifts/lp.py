@@ -151,7 +151,7 @@ _SAME_AT_ANY_SIZE: dict[Norm, tuple[float, ...]] = {"0": (0.01, 0.03, 0.1), "inf
 class LpNoiseOptions(BaseModel):
     """What an entry ``{suite: lp-noise}`` takes: norms with their epsilons, or a set of the paper."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     norms: dict[Norm, _Epsilons] = Field(
         _SAME_AT_ANY_SIZE,

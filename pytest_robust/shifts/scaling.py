@@ -140,7 +140,7 @@ def _listed(value: object) -> object:
 class ScalingOptions(BaseModel):
     """What an entry ``{suite: scaling}`` takes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     multiples: Annotated[tuple[Annotated[float, Strict(), Field(gt=0, le=LARGEST)], ...], DISTINCT, LISTED] = Field(
         (0.25, 0.5, 2.0, 4.0),

@@ -69,7 +69,9 @@ def severity_suite(name: str, shifts: Sequence[PixelShift]) -> Suite:
         ),
     )
     options = create_model(
-        f"{name.replace('-', '_')}_entry", __config__=ConfigDict(extra="forbid", frozen=True), **fields
+        f"{name.replace('-', '_')}_entry",
+        __config__=ConfigDict(extra="forbid", frozen=True, defer_build=True),
+        **fields,
     )
 
     def expand(entry: Any) -> list[Variant]:

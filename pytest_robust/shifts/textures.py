@@ -59,7 +59,7 @@ def scaled(digest: str, scale: float, height: int, width: int) -> tuple[NDArray[
     """The textures at `scale`, and larger where they would not leave room to move a canvas of this size.
 
     Args:
-        digest: what `digest_of` gave in this process.
+        digest: what `digest_of` gave in this process, where it keeps the files it has read.
         scale: 1 leaves them as they are.
         height: rows of the canvas.
         width: columns of the canvas.

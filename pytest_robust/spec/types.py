@@ -92,4 +92,4 @@ Level = Literal["block", "warn"]
 class Strict(BaseModel):
     """A mapping of the spec: no unknown keys, no conversions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

@@ -162,7 +162,12 @@ def test_provenance_says_what_made_a_measurement(tmp_path: Path) -> None:
     changed = opened(tmp_path / "model.onnx", **fields).provenance
     told = json.loads(changed.preprocess)
     assert (told["size"], told["mean"], told["channels"], told["label_offset"]) == (8, [0.5], "bgr", 1)
-    assert json.loads(changed.geometry) == {"resize": 10, "crop": 8, "interpolation": "bilinear"}
+    assert json.loads(changed.geometry) == {
+        "resize": 10,
+        "crop": 8,
+        "interpolation": "bilinear",
+        "rounding": "torchvision",
+    }
     assert changed.preprocess != plain.preprocess
     assert changed.geometry != plain.geometry
     assert changed.model_sha256 == plain.model_sha256

@@ -13,9 +13,9 @@ from pytest_robust.models import Model
 
 predict = Model.predict
 
-def slow(self, canvases, keep_size=False):
+def slow(self, canvases, **options):
     time.sleep(0.35)
-    return predict(self, canvases, keep_size)
+    return predict(self, canvases, **options)
 
 Model.predict = slow
 """

@@ -69,6 +69,18 @@ def test_a_large_canvas_and_its_displacements() -> None:
         assert rest.max() < 1.3
 
 
+@pytest.mark.parametrize("size", [(1, 30), (30, 1), (2, 25), (25, 3)])
+@pytest.mark.parametrize("severity", [1, 5])
+def test_thin_canvases(size: tuple[int, int], severity: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    numbers = ELASTIC.resolve({"severity": severity, "table": 32}, *size)
+    made = make(ELASTIC, image, ["a"], 0, numbers)[0]
+    chosen = {key: numbers[key] for key in ("alpha", "sigma", "affine")}
+    rest = published(image[0], Streams(0, "elastic_transform", numbers).for_id("a"), **chosen) + 2**-10 - made
+    assert rest.min() > -0.6
+    assert rest.max() < 1.6
+
+
 def test_the_published_numbers_are_shares_of_a_side() -> None:
     found = [ELASTIC.resolve({"severity": s, "table": 224}, 1, 1) for s in range(1, 6)]
     assert [(n["alpha"], n["sigma"], n["affine"]) for n in found] == [

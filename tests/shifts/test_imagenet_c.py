@@ -163,6 +163,7 @@ def test_one_per_sample_with_jpeg(pictures: NDArray[np.uint8]) -> None:
         ({"severities": [0, 1]}, "one-per-sample takes severities from 1 to 5, not 0"),
         ({"severities": [6]}, "gaussian_noise takes a severity of 1, 2, 3, 4 or 5"),
         ({"corruptions": ["spatter"]}, "one-per-sample takes corruptions of imagenet-c, not 'spatter'"),
+        ({"corruptions": [["fog"]]}, "one-per-sample takes corruptions of imagenet-c, not"),
         ({"corruptions": ["frost"]}, "frost needs textures"),
         ({"table": 48}, "has the tables auto"),
         ({"jpeg85": 1}, "takes true or false as jpeg85"),
