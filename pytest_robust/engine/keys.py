@@ -26,7 +26,7 @@ def pass_key(cell: CellPlan, seed: int) -> str:
         shift.dataset,
         geometry_of(cell),
         [shift.suite, shift.shift, shift.severity, shift.version, dict(shift.parameters)],
-        [shift.stored, shift.main],
+        [shift.stored, shift.main, shift.textures],
         seed,
     )
 

@@ -80,7 +80,10 @@ def run_pass(
     kept = derived.kept if derived else None
     parameters: Mapping[str, Json] = derived.parameters if derived else {}
     if pixel:
-        parameters = pixel.resolve(shift.parameters, *canvases.shape[:2])
+        declared = dict(shift.parameters)
+        if shift.textures is not None:
+            declared["textures"] = str(shift.textures.resolve())
+        parameters = pixel.resolve(declared, *canvases.shape[:2])
     digest = hashlib.sha256()
     decoding = shifting = 0.0
     batches = canvases.batches(batch_size)

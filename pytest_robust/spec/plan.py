@@ -129,7 +129,8 @@ class ShiftPlan:
 
     `parameters` is everything beyond the image and the sample id that the shift needs to be told; `changes_size`
     says that the shifted canvas has another size and must reach the model unresized. `stored` is the folder of a
-    published set. `main` is the spec's own data set, whose classes the models have, where `dataset` is another one.
+    published set, `textures` that of photographs which the shift blends in. `main` is the spec's own data set, whose
+    classes the models have, where `dataset` is another one.
     """
 
     entry: str
@@ -143,6 +144,7 @@ class ShiftPlan:
     changes_size: bool = False
     stored: PathText | None = None
     main: DatasetPlan | None = None
+    textures: PathText | None = None
 
     @property
     def label(self) -> str:

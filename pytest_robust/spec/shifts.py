@@ -136,8 +136,10 @@ class ShiftSection:
             dataset = dataset_plan(item, self._folder, self._main.seed, self._profile)
         if dataset is None:
             return
-        text = row.get("stored")
-        stored = None if text is None else self._folder.path(str(text.value), text)
+        stored, textures = (
+            None if (text := row.get(key)) is None else self._folder.path(str(text.value), text)
+            for key in ("stored", "textures")
+        )
         for variant in variants:
             yield ShiftPlan(
                 name,
@@ -151,6 +153,7 @@ class ShiftSection:
                 variant.changes_size,
                 stored,
                 None if own is None else self._main,
+                textures if "textures" in variant.parameters else None,
             )
 
     def _options(self, suite: Suite, row: Node) -> Any | None:

@@ -52,6 +52,7 @@ class Project:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         self.path = pytester.path
+        self.spec_text = SPEC
         random = np.random.default_rng(0)
         labels = np.arange(COUNT) % 3
         images = random.integers(60, 180, (COUNT, 16, 16, 1), np.uint8).repeat(3, axis=3)
