@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import os
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from pytest_robust.spec.plan import AggregatePlan, CellPlan, Plan, severity_text
 from pytest_robust.stash import REPORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from _pytest._code.code import ExceptionInfo
 
@@ -125,9 +126,13 @@ class RobustItem(pytest.Item):
     spec: SpecFile
     line: int
 
+    @abc.abstractmethod
     def judge(self, bench: Bench) -> dict[str, Any]:
         """Measure and judge; what is returned travels on the report."""
-        raise NotImplementedError  # pragma: no cover - both kinds of item define it
+
+    @abc.abstractmethod
+    def needed(self) -> Sequence[CellPlan]:
+        """The cells whose measurements the item asks for."""
 
     def runtest(self) -> None:
         """Judge the item and fail, pass or be excused as the verdict says."""
@@ -181,6 +186,12 @@ class CellItem(RobustItem):
         """Measure the pair and judge it by its own evidence alone."""
         return bench.judge_cell(self.spec.plan, self.spec.display, self.cell)
 
+    def needed(self) -> Sequence[CellPlan]:
+        """The cell, and clean where a row limits the drop from it."""
+        if all(row.max_drop is None for row in self.cell.thresholds):
+            return (self.cell,)
+        return (self.cell, self.spec.plan.cell[self.cell.model.name, "clean"])
+
 
 class AggregateItem(RobustItem):
     """A value over several cells."""
@@ -195,6 +206,10 @@ class AggregateItem(RobustItem):
     def judge(self, bench: Bench) -> dict[str, Any]:
         """Pull the members and judge the value."""
         return bench.judge_aggregate(self.spec.plan, self.spec.display, self.aggregate)
+
+    def needed(self) -> Sequence[CellPlan]:
+        """The members."""
+        return self.aggregate.members
 
 
 def bench_of(session: pytest.Session) -> Bench:
@@ -220,14 +235,7 @@ def select(session: pytest.Session) -> None:
     else:
         folder, worker = Path(tempfile.mkdtemp(prefix="pytest-robust-")), "main"
         session.config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    wanted: list[Wanted] = []
-    for item in items:
-        plan = item.spec.plan
-        cells = [item.cell] if isinstance(item, CellItem) else item.aggregate.members  # type: ignore[attr-defined]
-        for cell in cells:
-            wanted.append(Wanted(cell, plan.seed, item.spec.display))
-            if any(row.max_drop is not None for row in cell.thresholds):
-                wanted.append(Wanted(plan.cell[cell.model.name, "clean"], plan.seed, item.spec.display))
+    wanted = [Wanted(cell, item.spec.plan.seed, item.spec.display) for item in items for cell in item.needed()]
     settings = Settings.from_config(session.config)
     engine = Engine(wanted, settings, RunStore(folder), worker, progress_for(session.config))
     stash = session.config.stash

@@ -76,7 +76,11 @@ class Settings:
             pytest.UsageError: an option's value cannot be; the sentence names the option and the remedy.
         """
         option = config.getoption
-        update = "all" if option("robust_update") else "new" if option("robust_update_new") else None
+        update: Literal["all", "new"] | None = None
+        if option("robust_update"):
+            update = "all"
+        elif option("robust_update_new"):
+            update = "new"
         if option("robust_update") and option("robust_update_new"):
             raise pytest.UsageError("--robust-update and --robust-update-new exclude each other; choose one")
         settings = cls(
@@ -86,7 +90,7 @@ class Settings:
             golden=_anchored(config, "robust_golden"),
             profile=_either(config, "robust_profile") or None,
             candidates=_candidates(config),
-            update=update,  # type: ignore[arg-type]  # mypy widens the conditional to str
+            update=update,
             prune=option("robust_prune"),
             reason=option("robust_reason"),
             limit=_count(option("robust_limit"), "limit"),
