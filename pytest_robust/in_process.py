@@ -6,6 +6,7 @@ Nothing of such a run stays behind: not its modules, its search path, its enviro
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.metadata
 import io
 import os
@@ -75,7 +76,10 @@ def run_pytest(
             stack.enter_context(contextlib.redirect_stdout(printed))
             stack.enter_context(contextlib.redirect_stderr(printed))
         always = ["--assert=plain", "--capture=no", "-o", f"cache_dir={cache}", *_this_plugin()]
-        code = pytest.main([*always, *arguments], plugins=list(plugins))
+        try:
+            code = pytest.main([*always, *arguments], plugins=list(plugins))
+        finally:
+            gc.unfreeze()  # the plugin takes what a run collects out of the collector's sight; this process goes on
     return int(code), _COLOUR.sub("", printed.getvalue())
 
 

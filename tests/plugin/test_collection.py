@@ -147,3 +147,25 @@ def test_a_run_without_a_spec_imports_nothing_heavy(project: Project) -> None:
     )
     run = project.run(spec=False, process=True)
     assert run.outcomes == {"passed": 1}
+
+
+def test_the_garbage_collector_is_on_again_after_collection(project: Project) -> None:
+    project.pytester.makeconftest(
+        """
+        import gc
+
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_collection(session):
+            result = yield
+            print("collector on:", gc.isenabled(), "kept:", gc.get_freeze_count() > 1000)
+            return result
+
+        def pytest_itemcollected(item):
+            assert not gc.isenabled()
+        """
+    )
+    run = project.run("--collect-only", "-q", process=True)
+    assert run.collected == NET
+    assert run.line("collector on") == "collector on: True kept: True"
