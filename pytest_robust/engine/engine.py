@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import Timeout
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pytest_robust.measurement import Measurement, Samples
     from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import CellPlan, DatasetPlan, ModelPlan
+
+K = TypeVar("K", bound="Hashable")
+V = TypeVar("V")
 
 _POLL_SECONDS = 0.02
 
@@ -82,6 +85,7 @@ class Engine:
         self._broken: dict[Hashable, RobustError] = {}
         self._samples: dict[str, Samples] = {}
         self._finished: set[str] = set()
+        self._keys: dict[str, str] = {}
 
     def measure(self, cell: CellPlan, spec: str) -> Measurement:
         """The measurement of one wanted cell.
@@ -112,7 +116,10 @@ class Engine:
         self._models.clear()
 
     def _key(self, want: Wanted) -> str:
-        return keys.cell_key(want.cell, want.seed, self.settings)
+        """The cell's content key, which every batch asks for."""
+        if want.id not in self._keys:
+            self._keys[want.id] = keys.cell_key(want.cell, want.seed, self.settings)
+        return self._keys[want.id]
 
     def _open_passes(self, but: str) -> list[str]:
         return [key for key in self._passes if key != but and key not in self._finished]
@@ -200,34 +207,37 @@ class Engine:
         dataset = canvases.dataset
         largest = int(dataset.samples.labels.max()) if dataset.classes is None else None
         batch = min(batch_size_for(canvases.shape, self.settings.batch_size), len(dataset.samples.ids))
-        key = (plan, dataset.classes, largest, batch)
+        return self._once(
+            self._models,
+            (plan, dataset.classes, largest, batch),
+            lambda: open_model(
+                plan,
+                device=self.settings.device,
+                classes=dataset.classes,
+                max_label=largest,
+                threads=self.settings.threads,
+                batch_size=batch,
+            ),
+        )
+
+    def _dataset(self, plan: DatasetPlan) -> Dataset:
+        return self._once(self._datasets, plan, lambda: open_dataset(plan, limit=self.settings.limit))
+
+    def _once(self, found: dict[K, V], key: K, make: Callable[[], V]) -> V:
+        """Make a value once; what could not be made fails with the same sentence ever after, and at once.
+
+        Raises:
+            RobustError: as `make` did the first time.
+        """
         if error := self._broken.get(key):
             raise error
-        if key not in self._models:
+        if key not in found:
             try:
-                self._models[key] = open_model(
-                    plan,
-                    device=self.settings.device,
-                    classes=dataset.classes,
-                    max_label=largest,
-                    threads=self.settings.threads,
-                    batch_size=batch,
-                )
+                found[key] = make()
             except RobustError as error:
                 self._broken[key] = error
                 raise
-        return self._models[key]
-
-    def _dataset(self, plan: DatasetPlan) -> Dataset:
-        if error := self._broken.get(plan):
-            raise error
-        if plan not in self._datasets:
-            try:
-                self._datasets[plan] = open_dataset(plan, limit=self.settings.limit)
-            except RobustError as error:
-                self._broken[plan] = error
-                raise
-        return self._datasets[plan]
+        return found[key]
 
     def _derived(self, want: Wanted) -> Derived | None:
         """The samples of a view, None for a pixel shift."""
@@ -242,18 +252,14 @@ class Engine:
         if derived is not None:
             return stream_canvases(derived.dataset, keys.geometry_of(cell), self.settings.threads)
         key = keys.canvas_key(cell, self.settings)
-        if error := self._broken.get(key):
-            raise error
-        if key not in self._canvases:
-            try:
-                self._canvases[key] = open_canvases(
-                    self._dataset(cell.shift.dataset),
-                    keys.geometry_of(cell),
-                    self.store.folder / "canvases" / f"{key}.npy",
-                    self.store.lock(f"canvas-{key}"),
-                    self.settings.threads,
-                )
-            except RobustError as error:
-                self._broken[key] = error
-                raise
-        return self._canvases[key]
+        return self._once(
+            self._canvases,
+            key,
+            lambda: open_canvases(
+                self._dataset(cell.shift.dataset),
+                keys.geometry_of(cell),
+                self.store.folder / "canvases" / f"{key}.npy",
+                self.store.lock(f"canvas-{key}"),
+                self.settings.threads,
+            ),
+        )

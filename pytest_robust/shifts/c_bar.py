@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_robust.shifts import bar_cover, bar_noise, bar_warp
 from pytest_robust.shifts.base import PixelShift
-from pytest_robust.shifts.severity import SEVERITIES, check_options, table_for
+from pytest_robust.shifts.severity import SEVERITIES, chosen, table_for
 from pytest_robust.shifts.suites import DISTINCT, LISTED
 from pytest_robust.spec.catalog import Suite, Variant
 
@@ -72,19 +72,13 @@ def _shift(rule: Any) -> PixelShift:
     tables = {word: levels[rule] for word, levels in (("imagenet", _IMAGENET), ("cifar", _CIFAR)) if rule in levels}
 
     def resolve(parameters: Mapping[str, Json], height: int, width: int) -> dict[str, Any]:
-        check_options(name, parameters, options)
-        severity: Any = parameters.get("severity")
-        table: Any = parameters.get("table", "auto")
-        if severity not in (0, *SEVERITIES):
-            raise ValueError(f"{name} takes a severity of 1, 2, 3, 4 or 5 (0 changes nothing), not {severity!r}")
-        if table not in ("auto", *tables):
-            raise ValueError(f"{name} has the tables auto, {', '.join(tables)}, not {table!r}")
+        severity, table = chosen(name, parameters, options, tables)
         if severity == 0:
             return {}
         if table == "auto":
             nearest = "cifar" if table_for(height, width) == 32 else "imagenet"
             table = nearest if nearest in tables else next(iter(tables))
-        return {"table": table, "level": tables[table][int(severity) - 1]}
+        return {"table": table, "level": tables[table][severity - 1]}
 
     def apply(images: NDArray[np.uint8], bits: Sequence[Bits], *, table: str, level: float) -> NDArray[np.uint8]:
         made: NDArray[np.uint8] = rule(images, bits, level)

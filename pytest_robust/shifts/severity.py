@@ -7,7 +7,7 @@ canvas: a short side up to 48 pixels takes 32, up to 144 takes 64, anything larg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.shifts.base import PixelShift
@@ -46,6 +46,25 @@ def check_options(name: str, parameters: Mapping[str, Json], options: Mapping[st
             raise ValueError(f"{name} has no parameter {key!r}{known}")
 
 
+def chosen(
+    name: str, parameters: Mapping[str, Json], options: Mapping[str, Json], tables: Iterable[int | str]
+) -> tuple[int, Any]:
+    """The severity (0 to 5) and the table (`auto` or one of `tables`) that a shift is asked for.
+
+    Raises:
+        ValueError: either is none of these, or another parameter is not among `options`.
+    """
+    check_options(name, parameters, options)
+    severity: Any = parameters.get("severity")
+    table: Any = parameters.get("table", "auto")
+    known = tuple(tables)
+    if severity not in (0, *SEVERITIES):
+        raise ValueError(f"{name} takes a severity of 1, 2, 3, 4 or 5 (0 changes nothing), not {severity!r}")
+    if table not in ("auto", *known):
+        raise ValueError(f"{name} has the tables auto, {', '.join(map(str, known))}, not {table!r}")
+    return int(severity), table
+
+
 def corruption(
     rule: Callable[..., NDArray[np.uint8]],
     *,
@@ -70,17 +89,11 @@ def corruption(
     options: dict[str, Json] = {"table": "auto"}
 
     def resolve(parameters: Mapping[str, Json], height: int, width: int) -> dict[str, Any]:
-        check_options(name, parameters, options)
-        severity: Any = parameters.get("severity")
-        table: Any = parameters.get("table", "auto")
-        if severity not in (0, *SEVERITIES):
-            raise ValueError(f"{name} takes a severity of 1, 2, 3, 4 or 5 (0 changes nothing), not {severity!r}")
-        if table not in ("auto", *tables):
-            raise ValueError(f"{name} has the tables auto, {', '.join(map(str, tables))}, not {table!r}")
+        severity, table = chosen(name, parameters, options, tables)
         if severity == 0:
             return {}
         size = table_for(height, width) if table == "auto" else int(table)
-        row = tables[size][int(severity) - 1]
+        row = tables[size][severity - 1]
         return {"table": size, **dict(zip(keys, row if isinstance(row, tuple) else (row,), strict=True))}
 
     def apply(images: NDArray[np.uint8], bits: Sequence[Bits], *, table: int, **numbers: Any) -> NDArray[np.uint8]:
