@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robust.data.compose import Scene, compose, mask_of, square
-from pytest_robust.data.dataset import Dataset, hash_files, make_samples, select
+from pytest_robust.data.dataset import Dataset, choose, hash_files, make_samples
 from pytest_robust.data.decode import decode, decode_cutout
 from pytest_robust.data.digits import SIDE, DigitsDataset
 from pytest_robust.data.folder import images_in
@@ -168,7 +168,8 @@ def open_cutouts(plan: DatasetPlan, limit: int | None) -> CutoutsDataset:
         raise RobustError(f"{plan.mark}: {root / 'backgrounds'} holds {len(backgrounds)} images; add some, 2 at least")
     known = list(backgrounds)
     pairs = _pairs(objects.ids, known, plan.seed)
-    order = select([_id(objects.ids[row], name) for row, name in pairs], limit, plan.seed)
+    ids = [_id(objects.ids[row], name) for row, name in pairs]
+    order, notes = choose(plan, limit, ids, [objects.labels[row] for row, _ in pairs])
     chosen = [pairs[i] for i in order]
     rows = sorted({row for row, _ in chosen})
     used = sorted({name for _, name in chosen})
@@ -187,6 +188,7 @@ def open_cutouts(plan: DatasetPlan, limit: int | None) -> CutoutsDataset:
         512,
         tuple(objects.paths[row] for row, _ in chosen),
         tuple(backgrounds[name] for _, name in chosen),
+        notes=notes,
     )
 
 
@@ -203,7 +205,8 @@ def paired_digits(digits: DigitsDataset, seed: int) -> DigitPairs:
         [hashlib.sha256(digits.tables[row].tobytes() + name.encode()).digest() for row, name in pairs],
     )
     named = tuple((ids[row], name) for row, name in pairs)
-    return DigitPairs(samples, digits.classes, digits.class_names, named, SIDE, digits, tuple(row for row, _ in pairs))
+    rows = tuple(row for row, _ in pairs)
+    return DigitPairs(samples, digits.classes, digits.class_names, named, SIDE, digits, rows, notes=digits.notes)
 
 
 def _pairs(cutouts: Sequence[str], backgrounds: Sequence[str], seed: int) -> list[tuple[int, str]]:

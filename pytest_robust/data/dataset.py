@@ -6,7 +6,10 @@ import hashlib
 import heapq
 import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,12 +21,17 @@ from pytest_robust.errors import RobustError
 from pytest_robust.measurement import NO_LABEL, Samples, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from pytest_robust.spec.plan import Geometry
+    from pytest_robust.spec.plan import DatasetPlan, Geometry
+
+_NAMED = 3
+"""How many classes a sentence names."""
+
+_digests: ContextVar[Callable[[Sequence[Path]], list[bytes]] | None] = ContextVar("digests", default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +43,14 @@ class Dataset(ABC):
         classes: number of classes, or None where neither the data nor the spec says it.
         class_names: the classes in the order of their indices, where they have names.
         groups: name of a group column -> one value per sample, where the data set has such columns.
+        notes: sentences on the samples that a reader of a result must know.
     """
 
     samples: Samples
     classes: int | None
     class_names: tuple[str, ...] | None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @abstractmethod
     def image(self, index: int) -> NDArray[np.uint8]:
@@ -104,22 +114,71 @@ def rank(salt: str, sample: str) -> bytes:
     return hashlib.blake2b(f"{salt}\0{sample}".encode(), digest_size=16).digest()
 
 
-def select(ids: Sequence[str], limit: int | None, seed: int) -> list[int]:
+def select(
+    ids: Sequence[str],
+    limit: int | None,
+    seed: int,
+    labels: Sequence[int] = (),
+    per_class: int | None = None,
+) -> list[int]:
     """Positions of the samples to use, in the order of their ids.
 
-    A limit keeps the samples with the smallest `rank(seed, id)`. The choice depends on nothing but seed and
-    ids, and a smaller limit keeps a part of what a larger one keeps.
+    A limit keeps the samples with the smallest `rank(seed, id)`, and of those `per_class` keeps the smallest of each
+    class. The choice depends on nothing but seed, ids and labels, and a smaller limit, or number per class, keeps a
+    part of what a larger one keeps.
 
     Args:
         ids: unique ids in any order.
         limit: how many to keep; None, or more than there are, keeps all.
         seed: the spec's seed.
+        labels: class index of each; only looked at for `per_class`.
+        per_class: how many of each class to keep; of a class that has fewer, all.
     """
     chosen: Sequence[int] = range(len(ids))
-    if limit is not None and limit < len(ids):
+    if per_class is not None or (limit is not None and limit < len(ids)):
         salt = str(seed)
-        chosen = heapq.nsmallest(limit, chosen, key=lambda i: (rank(salt, ids[i]), ids[i]))
+        count = len(ids) if limit is None else limit
+        chosen = heapq.nsmallest(count, chosen, key=lambda i: (rank(salt, ids[i]), ids[i]))
+    if per_class is not None:
+        taken: Counter[int] = Counter()
+        ranked, chosen = chosen, []
+        for position in ranked:
+            taken[labels[position]] += 1
+            if taken[labels[position]] <= per_class:
+                chosen.append(position)
     return sorted(chosen, key=lambda i: ids[i])
+
+
+def choose(
+    plan: DatasetPlan, limit: int | None, ids: Sequence[str], labels: Sequence[int]
+) -> tuple[list[int], tuple[str, ...]]:
+    """The samples that a data set's `per_class` and a limit leave of all.
+
+    Args:
+        plan: the data set as the spec states it; its own limit is not looked at.
+        limit: how many to keep; None keeps all.
+        ids: unique ids in any order.
+        labels: class index of each.
+
+    Returns:
+        The positions that `select` gives, and what a reader must know of them: of which classes there are fewer images
+        than `per_class`, within the limit.
+    """
+    order = select(ids, limit, plan.seed, labels, plan.per_class)
+    if plan.per_class is None:
+        return order, ()
+    sizes = Counter(labels[position] for position in order)
+    classes = set(labels)
+    few = sorted(label for label in classes if sizes[label] < plan.per_class)
+    if not few:
+        return order, ()
+    said = ", ".join(f"class {label} has {sizes[label]}" for label in few[:_NAMED])
+    more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
+    within = "" if limit is None or limit >= len(ids) else f" within the limit of {limit}"
+    return order, (
+        f"per_class is {plan.per_class}, and {len(few)} of {len(classes)} classes have fewer images{within}, all of "
+        f"which are taken: {said}{more}",
+    )
 
 
 def make_samples(ids: Sequence[str], labels: Sequence[int], contents: Sequence[bytes]) -> Samples:
@@ -136,12 +195,28 @@ def make_samples(ids: Sequence[str], labels: Sequence[int], contents: Sequence[b
     return Samples(tuple(ids), np.array(labels, np.uint16), digest_of(parts))
 
 
+@contextmanager
+def remembering(digests: Callable[[Sequence[Path]], list[bytes]]) -> Iterator[None]:
+    """Let `digests` answer for `hash_files` meanwhile, in this thread."""
+    token = _digests.set(digests)
+    try:
+        yield
+    finally:
+        _digests.reset(token)
+
+
 def hash_files(paths: Sequence[Path]) -> list[bytes]:
     """sha256 of each file's bytes; no image is decoded.
 
     Raises:
         RobustError: a file cannot be read.
     """
+    remembered = _digests.get()
+    return read_and_hash(paths) if remembered is None else remembered(paths)
+
+
+def read_and_hash(paths: Sequence[Path]) -> list[bytes]:
+    """`hash_files`, by reading every file."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda path: hashlib.sha256(read_bytes(path)).digest(), paths, chunksize=64))
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_robust.data.dataset import Dataset, make_samples, rank, select
+from pytest_robust.data.dataset import Dataset, choose, make_samples, rank
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ def open_digits(plan: DatasetPlan, limit: int | None) -> DigitsDataset:
     except RobustError as error:
         raise RobustError(f"{plan.mark}: {error}") from error
     ids, rows = _split(plan.split, len(tables))
-    order = [rows[i] for i in select(ids, limit, plan.seed)]
+    positions, notes = choose(plan, limit, ids, labels[rows].tolist())
+    order = [rows[i] for i in positions]
     contents = [hashlib.sha256(tables[row].tobytes()).digest() for row in order]
     samples = make_samples([_id(row) for row in order], labels[order].tolist(), contents)
-    return DigitsDataset(samples, len(CLASS_NAMES), CLASS_NAMES, tables[order])
+    return DigitsDataset(samples, len(CLASS_NAMES), CLASS_NAMES, tables[order], notes=notes)
 
 
 def digits_arrays(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robust.data.dataset import ArrayDataset, label_problem, make_samples, select
+from pytest_robust.data.dataset import ArrayDataset, choose, label_problem, make_samples
 from pytest_robust.data.names import class_count, class_names, existing_file
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import digest_of
@@ -55,11 +55,11 @@ def open_npz(plan: DatasetPlan, limit: int | None) -> ArrayDataset:
         if problem := label_problem(int(labels[row]), classes):
             raise RobustError(f"{file}: row {row} of {plan.arrays[1]!r}: {problem}; correct it or `classes`")
     ids = [f"{row:06d}" for row in range(len(images))]
-    order = select(ids, limit, plan.seed)
+    order, notes = choose(plan, limit, ids, labels.tolist())
     if len(order) < len(ids):
         images = images[order]
     samples = make_samples([ids[i] for i in order], labels[order].tolist(), [_content(image) for image in images])
-    return ArrayDataset(samples, classes, class_names(plan), images)
+    return ArrayDataset(samples, classes, class_names(plan), images, notes=notes)
 
 
 def _content(image: NDArray[np.uint8]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robust.data.cutouts import open_cutouts
-from pytest_robust.data.dataset import Dataset, FileDataset, hash_files, make_samples, select
+from pytest_robust.data.dataset import Dataset, FileDataset, choose, hash_files, make_samples
 from pytest_robust.data.digits import open_digits
 from pytest_robust.data.folder import list_folder
 from pytest_robust.data.manifest import list_manifest
@@ -43,8 +43,8 @@ def open_dataset(plan: DatasetPlan, *, limit: int | None = None) -> Dataset:
 
 
 def _open_files(found: Listing, plan: DatasetPlan, limit: int | None) -> Dataset:
-    order = select(found.ids, limit, plan.seed)
+    order, notes = choose(plan, limit, found.ids, found.labels)
     paths = tuple(found.paths[i] for i in order)
     samples = make_samples([found.ids[i] for i in order], [found.labels[i] for i in order], hash_files(paths))
     groups = {name: tuple(values[i] for i in order) for name, values in found.groups.items()}
-    return FileDataset(samples, found.classes, found.class_names, paths, groups=groups)
+    return FileDataset(samples, found.classes, found.class_names, paths, groups=groups, notes=notes)

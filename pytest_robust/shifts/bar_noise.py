@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def blue_noise_sample(images: NDArray[np.uint8], bits: Sequence[Bits], level: float) -> NDArray[np.uint8]:
     """Blacken the pixels where blue noise of unit variance is not above ``0.3 level - 2.5``."""
     height, width = images.shape[1:3]
-    spectrum = np.sqrt(_squares(height, width))
+    spectrum = np.sqrt(squares(height, width))
 
     def rule(image: NDArray[np.uint8], draws: Draws) -> NDArray[np.uint8]:
         kept = _coloured(draws.bits, 0, spectrum) > level * 0.3 - 2.5
@@ -34,7 +34,7 @@ def blue_noise_sample(images: NDArray[np.uint8], bits: Sequence[Bits], level: fl
 def brownish_noise(images: NDArray[np.uint8], bits: Sequence[Bits], level: float) -> NDArray[np.uint8]:
     """Add noise of the amplitude spectrum ``1 / (k**2 + 1)``, standard deviation 6.4 level, to each channel."""
     height, width = images.shape[1:3]
-    spectrum = 1 / (_squares(height, width) + 1)
+    spectrum = 1 / (squares(height, width) + 1)
 
     def rule(image: NDArray[np.uint8], draws: Draws) -> NDArray[np.int16]:
         noise = np.stack([_coloured(draws.bits, channel, spectrum) for channel in range(3)], axis=-1)
@@ -43,11 +43,11 @@ def brownish_noise(images: NDArray[np.uint8], bits: Sequence[Bits], level: float
     return each_drawn(images, bits, rule)
 
 
-def _squares(height: int, width: int) -> NDArray[np.float64]:
+def squares(height: int, width: int) -> NDArray[np.float64]:
     """Squared frequencies in cycles per canvas, (H, W)."""
     rows, columns = (np.fft.fftfreq(side, 1 / side) for side in (height, width))
-    squares: NDArray[np.float64] = np.rint(rows)[:, None] ** 2 + np.rint(columns) ** 2
-    return squares
+    found: NDArray[np.float64] = np.rint(rows)[:, None] ** 2 + np.rint(columns) ** 2
+    return found
 
 
 def _coloured(bits: Bits, lane: int, spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,15 +111,20 @@ def single_frequency_greyscale(images: NDArray[np.uint8], bits: Sequence[Bits], 
     wave = sine() * (19.6 * level)
 
     def rule(image: NDArray[np.uint8], draws: Draws) -> NDArray[np.int16]:
-        # in 2**-32 turns per pixel, wrapped: the larger of the two frequencies is uniform, the other below it
-        larger = (draws.word() << 16 | draws.word()) - (1 << 31)
-        smaller = abs(larger) * (2 * draws.word() - 65535) >> 16
-        phase = np.uint32(draws.word() << 16)
-        steps = (larger, smaller) if draws.below(2) else (smaller, larger)
-        y, x = (np.uint32(step & 0xFFFFFFFF) for step in steps)
+        y, x, phase = (np.uint32(number) for number in direction(draws))
         return added(image, wave.take((down * y)[:, None] + (across * x + phase) >> 16))
 
     return each_drawn(images, bits, rule)
+
+
+def direction(draws: Draws) -> tuple[int, int, int]:
+    """Frequencies down and to the right, in 2**-32 turns per pixel, wrapped, and the phase in 2**-32 turns."""
+    # the larger of the two frequencies is uniform, the other below it
+    larger = (draws.word() << 16 | draws.word()) - (1 << 31)
+    smaller = abs(larger) * (2 * draws.word() - 65535) >> 16
+    phase = draws.word() << 16
+    steps = (larger, smaller) if draws.below(2) else (smaller, larger)
+    return steps[0] & 0xFFFFFFFF, steps[1] & 0xFFFFFFFF, phase
 
 
 def cocentric_sine_waves(images: NDArray[np.uint8], bits: Sequence[Bits], level: float) -> NDArray[np.uint8]:
@@ -143,11 +148,10 @@ def plasma_noise(images: NDArray[np.uint8], bits: Sequence[Bits], level: float) 
     height, width = images.shape[1:3]
     side = min(height, width)
     strength = 6.4 * level
-    slope, colours = fixed(1 - strength / 255), _colours(strength)
+    slope, gains = fixed(1 - strength / 255), colours(strength)
 
     def rule(image: NDArray[np.uint8], draws: Draws) -> NDArray[np.int32]:
-        time, octaves = draws.uniform(0, 6 * np.pi), 4 + draws.below(3)
-        sharpness, scale = draws.uniform(0.5, 1), draws.uniform(0.075, 0.2) * side
+        time, octaves, sharpness, scale = plasma(draws, side)
         x: NDArray[Any] = np.arange(width)[None, :] / scale
         y: NDArray[Any] = np.arange(height)[:, None] / scale
         frequency, slow, damping = 1.0, 1.0, 1.0
@@ -159,13 +163,19 @@ def plasma_noise(images: NDArray[np.uint8], bits: Sequence[Bits], level: float) 
         still = float(sine()[angle(np.array(time * RADIAN))])
         levels = np.multiply(image, slope, dtype=np.int32)
         for channel, phase in enumerate((x - time, (x + y + still) * 0.5, y + time)):
-            levels[..., channel] += colours.take(angle(phase * RADIAN))
+            levels[..., channel] += gains.take(angle(phase * RADIAN))
         return truncated(levels)
 
     return each_drawn(images, bits, rule)
 
 
+def plasma(draws: Draws, side: int) -> tuple[float, int, float, float]:
+    """The time, how many octaves, their sharpness, and the scale in pixels."""
+    time, octaves = draws.uniform(0, 6 * np.pi), 4 + draws.below(3)
+    return time, octaves, draws.uniform(0.5, 1), draws.uniform(0.075, 0.2) * side
+
+
 @lru_cache(maxsize=16)
-def _colours(strength: float) -> NDArray[np.int32]:
+def colours(strength: float) -> NDArray[np.int32]:
     """Angle -> what a channel gains, in fixed point."""
     return fixed(sine() * strength)

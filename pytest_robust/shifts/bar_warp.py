@@ -47,7 +47,7 @@ def pinch_and_twirl(images: NDArray[np.uint8], bits: Sequence[Bits], level: floa
     cell = short // (5 if short > 48 else 3)
     if cell == 0:
         return images.copy()
-    moves = _twirl(cell, level)
+    moves = twirl(cell, level)
 
     def rule(image: NDArray[np.uint8], draws: Draws) -> NDArray[np.int32]:
         grid = height // cell, width // cell
@@ -67,7 +67,7 @@ def _axes(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 @lru_cache(maxsize=16)
-def _twirl(cell: int, level: float) -> NDArray[np.float64]:
+def twirl(cell: int, level: float) -> NDArray[np.float64]:
     """Where the pixels of a cell come from, relative to themselves: (way 2, row and column 2, cell, cell)."""
     radius = cell / 2
     y, x = (np.broadcast_to(axis - radius, (cell, cell)) for axis in _axes(cell, cell))
@@ -89,7 +89,7 @@ def _twirl(cell: int, level: float) -> NDArray[np.float64]:
 def circular_motion_blur(images: NDArray[np.uint8], bits: Sequence[Bits], level: float) -> NDArray[np.uint8]:
     """Average 21 rotations about the centre, up to ``1.5 level`` degrees either way, the middle ones weighing most."""
     height, width = images.shape[1:3]
-    indices, weights = _rotations(height, width, level)
+    indices, weights = rotations(height, width, level)
     steps = (0, 1, width + 3, width + 4)
 
     def rule(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -98,26 +98,26 @@ def circular_motion_blur(images: NDArray[np.uint8], bits: Sequence[Bits], level:
         for index, four in zip(indices, weights, strict=True):
             for step, weight in zip(steps, four, strict=True):
                 total += word[step:].take(index) * weight
-        lanes = [total >> np.uint64(_LANE * channel + _SHARES) & np.uint64(255) for channel in range(3)]
+        lanes = [total >> np.uint64(_LANE * channel + SHARES) & np.uint64(255) for channel in range(3)]
         return np.stack(lanes, axis=-1).reshape(image.shape).astype(np.uint8)
 
     return each(images, rule)
 
 
 _LANE = 21
-_SHARES = 13
+SHARES = 13
 """The taps of a pixel weigh 2**13 together: times 255, that fits a lane of 21 bits."""
 
-_LANE_GUARD = np.uint64(sum(1 << (_LANE * channel + _SHARES - 10) for channel in range(3)))
+_LANE_GUARD = np.uint64(sum(1 << (_LANE * channel + SHARES - 10) for channel in range(3)))
 
 
 @lru_cache(maxsize=2)
-def _rotations(height: int, width: int, level: float) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
+def rotations(height: int, width: int, level: float) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
     """Of each rotation the framed index of each pixel's first tap, (21, H * W), and four weights, (21, 4, H * W)."""
     y, x = _axes(height, width)
     y, x = y - (height - 1) / 2, x - (width - 1) / 2
     share = np.rint(np.exp(-2 * np.linspace(-1, 1, 21) ** 2) * (1 << 20)) / (1 << 20)
-    share = share / math.fsum(share) * (1 << _SHARES)
+    share = share / math.fsum(share) * (1 << SHARES)
     indices = np.empty((21, height * width), np.intp)
     weights = np.empty((21, 4, height * width), np.uint16)
     black = np.zeros(height * width, np.int64)
@@ -135,7 +135,7 @@ def _rotations(height: int, width: int, level: float) -> tuple[NDArray[np.intp],
         weights[number] = [np.floor(share[number] * part * inside).ravel() for part in products]
         black += np.floor(share[number] * ~inside).ravel().astype(np.int64)
     # the image itself, in the middle, takes what rounding leaves over
-    weights[10, 0] += ((1 << _SHARES) - black - weights.sum(axis=(0, 1), dtype=np.int64)).astype(np.uint16)
+    weights[10, 0] += ((1 << SHARES) - black - weights.sum(axis=(0, 1), dtype=np.int64)).astype(np.uint16)
     return indices, weights
 
 
@@ -145,29 +145,36 @@ def transverse_chromatic_abberation(images: NDArray[np.uint8], bits: Sequence[Bi
     Cubic B-splines without their prefilter, as in the released code: the channel that keeps its size is smoothed.
     """
     height, width = images.shape[1:3]
-    zooms = [(_zoom(height, scale), _zoom(width, scale)) for scale in (1, 1 + 0.025 * level, 1 + 0.05 * level)]
+    zooms = [
+        (enlargement(height, scale), enlargement(width, scale)) for scale in (1, 1 + 0.025 * level, 1 + 0.05 * level)
+    ]
 
     def rule(image: NDArray[np.uint8], draws: Draws) -> NDArray[np.uint8]:
-        order = [0, 1, 2]
-        for last in (2, 1):
-            other = draws.below(last + 1)
-            order[last], order[other] = order[other], order[last]
         out = np.empty(image.shape, np.uint8)
-        for channel, (down, across) in enumerate(zooms[number] for number in order):
+        for channel, (down, across) in enumerate(zooms[number] for number in order(draws)):
             tall = _spline(image[..., channel].astype(np.int64), *down)
             both = _spline(tall.T, *across).T
-            out[..., channel] = (both + _HALF) >> (2 * _SPLINE)
+            out[..., channel] = (both + HALF) >> (2 * SPLINE)
         return out
 
     return each_drawn(images, bits, rule)
 
 
-_SPLINE = 16
-_HALF = 1 << (2 * _SPLINE - 1)
+def order(draws: Draws) -> list[int]:
+    """Which enlargement each channel gets, all orders equally likely."""
+    found = [0, 1, 2]
+    for last in (2, 1):
+        other = draws.below(last + 1)
+        found[last], found[other] = found[other], found[last]
+    return found
+
+
+SPLINE = 16
+HALF = 1 << (2 * SPLINE - 1)
 
 
 @lru_cache(maxsize=64)
-def _zoom(side: int, scale: float) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+def enlargement(side: int, scale: float) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Of each position in the middle of the enlarged line four taps, and weights that sum to 2**16; both (4, side)."""
     large = round(side * scale)
     places = (np.arange(side) + (large - side) // 2) * ((side - 1) / max(1, large - 1))
@@ -180,8 +187,8 @@ def _zoom(side: int, scale: float) -> tuple[NDArray[np.intp], NDArray[np.int64]]
         (1 + 3 * t + 3 * square - 3 * square * t) / 6,
         square * t / 6,
     ]
-    weights = np.rint(np.array(cubic) * (1 << _SPLINE)).astype(np.int64)
-    weights[1] += (1 << _SPLINE) - weights.sum(axis=0)
+    weights = np.rint(np.array(cubic) * (1 << SPLINE)).astype(np.int64)
+    weights[1] += (1 << SPLINE) - weights.sum(axis=0)
     taps = before.astype(np.intp) + np.arange(-1, 3)[:, None]
     # mirrored about the outermost pixels
     period = max(1, 2 * (side - 1))

@@ -1,24 +1,22 @@
-"""What a pixel shift and a view are.
+"""What a pixel shift is.
 
 A pixel shift is a deterministic function of a canvas, a sample id and parameters. It draws from a
 counter-based generator keyed by (seed, shift name and parameters, sample id), so its bytes do not depend on
 batch size, order, process or subset.
-
-A view is a shift with samples of its own, or with further inputs: it gives a data set, which is shown as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
-    from pytest_robust.data import Dataset
-    from pytest_robust.spec.plan import DatasetPlan, Geometry, Json, ShiftPlan
+    from pytest_robust.spec.plan import Json
 
 
 class Bits(Protocol):
@@ -33,6 +31,13 @@ Apply = Callable[..., "NDArray[np.uint8]"]
 """``apply(images, bits, **parameters)``: uint8 (N, H, W, 3) and one `Bits` per image -> uint8 (N, H', W', 3).
 
 The images are C-contiguous. Never changes its input; one image's result never depends on its neighbours in the batch.
+"""
+
+DeviceApply = Callable[..., "torch.Tensor"]
+"""``device_apply(images, bits, **parameters)``: the same on a device, where a batch is one tensor.
+
+The images are a contiguous uint8 tensor (N, H, W, 3), N at least 1, and the bits a
+`pytest_robust.shifts.on_device.bits.BatchBits`. It imports torch only when it is called.
 """
 
 
@@ -54,6 +59,7 @@ class PixelShift:
         apply: see `Apply`; called with the resolved numbers, never with empty ones.
         options: what the shift takes beside `severity`, with the defaults.
         changes_size: the shifted canvas has another size and is meant to reach the model so.
+        device_apply: `apply` on a device; None where it is made on the host, whatever the device.
     """
 
     name: str
@@ -65,60 +71,4 @@ class PixelShift:
     apply: Apply
     options: Mapping[str, Json] = field(default_factory=dict)
     changes_size: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ViewInputs:
-    """What a view may draw on.
-
-    Attributes:
-        shift: the column of the spec.
-        geometry: how images become the canvas.
-        seed: the spec's seed.
-        limit: a smoke run's limit on samples.
-        open: opens a data set of the spec, once per process and under the limit.
-    """
-
-    shift: ShiftPlan
-    geometry: Geometry
-    seed: int
-    limit: int | None
-    open: Callable[[DatasetPlan], Dataset]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Derived:
-    """The samples of a view.
-
-    Attributes:
-        dataset: what is shown; its images are made anew for every pass and never kept on disk.
-        parameters: what a golden must share beside the samples, JSON values only.
-        source: whether the images were made by this package or read as others published them.
-        kept: the classes that the prediction is chosen from; None for all.
-        notes: sentences on the samples that a reader of the result must know.
-    """
-
-    dataset: Dataset
-    parameters: Mapping[str, Json] = field(default_factory=dict)
-    source: Literal["generated", "stored"] = "generated"
-    kept: tuple[int, ...] | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One shift that brings samples.
-
-    Attributes:
-        name: the shift's name within its suite.
-        suite: the suite of the spec entry.
-        version: raised whenever its bytes change.
-        source: where the rule or the images come from.
-        derive: makes the samples; RobustError for what the user must mend.
-    """
-
-    name: str
-    suite: str
-    version: int
-    source: str
-    derive: Callable[[ViewInputs], Derived]
+    device_apply: DeviceApply | None = None

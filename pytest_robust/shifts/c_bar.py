@@ -14,17 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_robust.shifts import bar_cover, bar_noise, bar_warp
 from pytest_robust.shifts.base import PixelShift
+from pytest_robust.shifts.on_device import twin
 from pytest_robust.shifts.severity import SEVERITIES, chosen, table_for
-from pytest_robust.shifts.suites import DISTINCT, LISTED
+from pytest_robust.shifts.suites import DISTINCT, LISTED, STORED_VERSION
 from pytest_robust.spec.catalog import Suite, Variant
+from pytest_robust.spec.types import Given, Text  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robust.shifts.base import Bits
+    from pytest_robust.shifts.on_device.bits import BatchBits
     from pytest_robust.spec.plan import Json
 
 Levels = tuple[float, float, float, float, float]
@@ -65,6 +69,9 @@ _OURS = {
     "caustic_refraction": "angles in 65,536 parts",
 }
 
+_ON_HOST = {"caustic_refraction", "lines"}
+"""What has no twin in `pytest_robust.shifts.on_device`."""
+
 
 def _shift(rule: Any) -> PixelShift:
     name: str = rule.__name__
@@ -84,8 +91,24 @@ def _shift(rule: Any) -> PixelShift:
         made: NDArray[np.uint8] = rule(images, bits, level)
         return made
 
+    sibling = twin(rule.__module__, name)
+
+    def device_apply(images: torch.Tensor, bits: BatchBits, *, table: str, level: float) -> torch.Tensor:
+        return sibling(images, bits, level=level)
+
     source = f"{_SOURCE}; {_OURS[name]}" if name in _OURS else _SOURCE
-    return PixelShift(name, "imagenet-c-bar", 1, source, SEVERITIES, resolve, apply, options)
+    on_host = name in _ON_HOST
+    return PixelShift(
+        name,
+        "imagenet-c-bar",
+        1,
+        source,
+        SEVERITIES,
+        resolve,
+        apply,
+        options,
+        device_apply=None if on_host else device_apply,
+    )
 
 
 SHIFTS = tuple(_shift(rule) for rule in sorted({*_IMAGENET, *_CIFAR}, key=lambda rule: str(rule.__name__)))
@@ -112,6 +135,11 @@ class CBarOptions(BaseModel):
     severities: Annotated[tuple[Literal[1, 2, 3, 4, 5], ...], DISTINCT, LISTED] = Field(
         (1, 2, 3, 4, 5), description="Which severities; default all."
     )
+    stored: Given[Text] = Field(
+        None,
+        description="A folder of the published images, in the layout of ImageNet-C or CIFAR-10-C, to read in place of "
+        "making them; `table` then only chooses the ten. ${NAME} is filled in when the run starts.",
+    )
 
 
 def _expand(entry: CBarOptions) -> list[Variant]:
@@ -120,8 +148,14 @@ def _expand(entry: CBarOptions) -> list[Variant]:
     strays = sorted(chosen - members) if entry.table != "auto" else []
     if strays:
         raise ValueError(f"{' and '.join(strays)}: not in the table {entry.table}; take table: auto, or the other one")
+    common: dict[str, Json] = {"table": entry.table} if entry.stored is None else {"stored": entry.stored}
     return [
-        Variant(shift.name, severity, shift.version, {"severity": severity, "table": entry.table})
+        Variant(
+            shift.name,
+            severity,
+            shift.version if entry.stored is None else STORED_VERSION,
+            {"severity": severity, **common},
+        )
         for shift in SHIFTS
         if shift.name in chosen
         for severity in sorted(entry.severities)

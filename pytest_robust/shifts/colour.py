@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def brightness(images: NDArray[np.uint8], bits: Sequence[Bits], added: float) -> NDArray[np.uint8]:
     """Add to V of HSV and clip it to 1; black becomes grey."""
-    table = _brightened(added)
+    table = brightened(added)
     out = np.empty(images.shape, np.uint8)
     for part in parts(images):
         source, target = images[part], out[part]
@@ -53,7 +53,7 @@ def contrast(images: NDArray[np.uint8], bits: Sequence[Bits], factor: float) -> 
 
 def saturate(images: NDArray[np.uint8], bits: Sequence[Bits], scale: float, added: float) -> NDArray[np.uint8]:
     """S of HSV becomes ``clip(S * scale + added, 0, 1)``; grey has hue 0 and turns red where S rises."""
-    table = _spread(scale, added)
+    table = stretches(scale, added)
     out = np.empty(images.shape, np.uint8)
     for part in parts(images):
         source, target = images[part], out[part]
@@ -71,7 +71,7 @@ def saturate(images: NDArray[np.uint8], bits: Sequence[Bits], scale: float, adde
 
 
 @lru_cache(maxsize=16)
-def _brightened(added: float) -> NDArray[np.uint8]:
+def brightened(added: float) -> NDArray[np.uint8]:
     """(V << 8) + channel -> its new grey level, shape (65536,); entries with channel > V are unused."""
     value = np.arange(256)[:, None] / 255
     raised = np.minimum(value + added, 1)
@@ -82,7 +82,7 @@ def _brightened(added: float) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=16)
-def _spread(scale: float, added: float) -> NDArray[np.int32]:
+def stretches(scale: float, added: float) -> NDArray[np.int32]:
     """(largest << 8) + smallest channel -> factor, fixed point, shape (65536,).
 
     The factor stretches a channel's distance from the largest. Where both are equal the entry is the distance

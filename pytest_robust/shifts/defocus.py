@@ -25,7 +25,7 @@ def defocus_blur(images: NDArray[np.uint8], bits: Sequence[Bits], radius: float,
     """Filter by a disk of `radius` pixels, its edge smoothed by `alias`; outside, the image is mirrored."""
     import cv2
 
-    dy, dx, weights, one = _taps(radius, alias)
+    dy, dx, weights, one = taps(radius, alias)
     stencil, work = Stencil(dy, dx, weights), Work(images.shape[1:])
     margin = int(np.abs(dy).max())
     out = np.empty(images.shape, np.uint8)
@@ -61,7 +61,7 @@ def _inside(radius: float) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=16)
-def _taps(radius: float, alias: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
+def taps(radius: float, alias: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """Where the disk has weight, rows and columns, how much in whole numbers, and what 1 is in them.
 
     A multiple of the disk's pixels: so the equal shares are whole, and a mean that is a whole level stays one.

@@ -70,6 +70,7 @@ SHIFTS = (
         suite="imagenet-c",
         source=f"{IMAGENET_C}; the codec is Pillow's libjpeg-turbo, the same on all instruction sets",
         keys=["quality"],
+        on_host=True,
         tables={224: (25, 18, 15, 10, 7), 64: (65, 58, 50, 40, 25), 32: (80, 65, 58, 50, 40)},
     ),
 )

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from pytest_robust.shifts.base import Bits
 
-_WEIGHT_BITS = 18
-_ONE = 1 << _WEIGHT_BITS
+WEIGHT_BITS = 18
+ONE = 1 << WEIGHT_BITS
 """A kernel's weights sum to 2**18, but for rounding: twice that and a random word stay within a float64's 53 bits."""
 
-_LONG = 24
+LONG = 24
 """Kernels of a larger radius are applied as matrices, which takes no longer the larger they are."""
 
 
@@ -115,12 +115,12 @@ class _Field:
         self._shape = (height, width)
         weights = bell(sigma)
         radius = len(weights) // 2
-        self._kernel = np.rint(weights * _ONE)
+        self._kernel = np.rint(weights * ONE)
         self._matrices = None
-        if radius > _LONG:
-            self._matrices = _matrix(height, sigma), _matrix(width, sigma)
+        if radius > LONG:
+            self._matrices = matrix(height, sigma), matrix(width, sigma)
         # words are odd multiples of 2**-16; to steps of 2**-BITS pixels
-        self._scale = alpha * 2.0 ** (BITS - 16 - 2 * _WEIGHT_BITS)
+        self._scale = alpha * 2.0 ** (BITS - 16 - 2 * WEIGHT_BITS)
         self._noise = np.empty((height, width))
         self._moves = np.empty((2, height, width))
         self._frames = np.empty((2, 0, 0), np.int64)
@@ -156,7 +156,7 @@ class _Field:
             cv2.copyMakeBorder(inner, far, far, far, far, cv2.BORDER_REFLECT, dst=outer)
 
     def _smooth(self, out: NDArray[np.float64]) -> None:
-        """The noise times ``_ONE**2``, smoothed: whole numbers, whatever the order of the sums."""
+        """The noise times ``ONE**2``, smoothed: whole numbers, whatever the order of the sums."""
         import cv2
 
         if self._matrices is None:
@@ -182,14 +182,15 @@ def mirrored(side: int, sigma: float) -> NDArray[np.float64]:
     weights = bell(sigma)
     radius = len(weights) // 2
     place = (np.arange(side)[:, None] + np.arange(-radius, radius + 1)) % (2 * side)
-    matrix: NDArray[Any] = np.zeros((side, side))
-    np.add.at(matrix, (np.arange(side)[:, None], np.minimum(place, 2 * side - 1 - place)), weights)
-    return matrix
+    made: NDArray[Any] = np.zeros((side, side))
+    np.add.at(made, (np.arange(side)[:, None], np.minimum(place, 2 * side - 1 - place)), weights)
+    return made
 
 
 @lru_cache(maxsize=8)
-def _matrix(side: int, sigma: float) -> NDArray[np.float64]:
-    return np.rint(mirrored(side, sigma) * _ONE)
+def matrix(side: int, sigma: float) -> NDArray[np.float64]:
+    """`mirrored` in whole numbers, ``ONE`` for a weight of 1."""
+    return np.rint(mirrored(side, sigma) * ONE)
 
 
 def _row(side: int, *numbers: tuple[float, float, float]) -> tuple[tuple[float, ...], ...]:

@@ -62,7 +62,7 @@ def plasma(bits: Bits, side: int, decay: float) -> NDArray[np.float32]:
     noise -= np.float32(65535)
     start = 0
     corners = np.zeros((1, 1), np.float32)
-    for reach in _reaches(side, decay):
+    for reach in reaches(side, decay):
         count = len(corners)
         drawn = noise[start : start + 3 * count * count].reshape(3, count, count) * reach
         start += 3 * count * count
@@ -91,7 +91,7 @@ def plasma(bits: Bits, side: int, decay: float) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)
-def _reaches(side: int, decay: float) -> list[np.float32]:
+def reaches(side: int, decay: float) -> list[np.float32]:
     """What a step's noise, odd whole numbers of up to 2**16, is multiplied by."""
     found, wibble = [], WIBBLE
     while side > 1:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from pytest_robust.shifts.base import PixelShift
+from pytest_robust.shifts.on_device import twin
 from pytest_robust.shifts.pixels import each
 from pytest_robust.shifts.severity import check_options
 from pytest_robust.shifts.spectrum import canvas, disk, filtered, planes
@@ -56,7 +57,7 @@ def single_frequency(
         for cycles, side in zip(frequency, (height, width), strict=True)
     ]
     plane = steps[0][:, None] + steps[1]
-    wave = _levels(amplitude)
+    wave = sine_levels(amplitude)
     out = np.empty(images.shape, np.uint8)
     for target, image, one in zip(out, images, bits, strict=True):
         for channel, phase in enumerate(one.uint16(3)):
@@ -66,7 +67,8 @@ def single_frequency(
 
 
 @lru_cache(maxsize=16)
-def _levels(amplitude: float) -> NDArray[np.int16]:
+def sine_levels(amplitude: float) -> NDArray[np.int16]:
+    """Angle -> whole grey levels of a sine of this peak, (65536,)."""
     return np.rint(sine() * (255 * amplitude)).astype(np.int16)
 
 
@@ -92,7 +94,8 @@ def _shift(
             rest["frequency"] = _frequency(name, rest["frequency"])
         return {} if value == identity else {key: float(value), **rest}
 
-    return PixelShift(name, "fourier", 1, source, (), resolve, rule, options)
+    sibling = twin(__name__, name)
+    return PixelShift(name, "fourier", 1, source, (), resolve, rule, options, device_apply=sibling)
 
 
 def _frequency(name: str, pair: object) -> list[int]:

@@ -33,11 +33,12 @@ def frost_procedural(
     images: NDArray[np.uint8], bits: Sequence[Bits], keep: float, add: float, scale: float
 ) -> NDArray[np.uint8]:
     """The rule of frost with the pictures of `ice` for textures."""
-    return _blended(images, bits, keep, add, _made(scale, *images.shape[1:3]))
+    return _blended(images, bits, keep, add, procedural(scale, *images.shape[1:3]))
 
 
 @lru_cache(maxsize=4)
-def _made(scale: float, height: int, width: int) -> tuple[NDArray[np.uint8], ...]:
+def procedural(scale: float, height: int, width: int) -> tuple[NDArray[np.uint8], ...]:
+    """The pictures of `ice` as the textures of a canvas of this size; see `textures.scaled`."""
     return tuple(textures.fitted(picture, scale, height, width) for picture in ice.pictures())
 
 
@@ -49,9 +50,8 @@ def _blended(
     levels, part = (np.empty(images.shape[1:], np.int32) for _ in range(2))
     out = np.empty(images.shape, np.uint8)
     for target, image, one in zip(out, images, bits, strict=True):
-        draws = Draws(one)
-        chosen = choices[draws.below(len(choices))]
-        top, left = (draws.below(side - room) for side, room in zip(chosen.shape, (height, width), strict=False))
+        number, top, left = place(one, choices, height, width)
+        chosen = choices[number]
         np.multiply(image, own, out=levels, dtype=np.int32)
         np.multiply(chosen[top : top + height, left : left + width], other, out=part, dtype=np.int32)
         levels += part
@@ -60,6 +60,14 @@ def _blended(
         np.minimum(levels, 255, out=levels)
         np.copyto(target, levels, casting="unsafe")
     return out
+
+
+def place(bits: Bits, choices: Sequence[NDArray[np.uint8]], height: int, width: int) -> tuple[int, int, int]:
+    """Which texture an image gets, and from which row and column of it on."""
+    draws = Draws(bits)
+    number = draws.below(len(choices))
+    rows, columns = choices[number].shape[:2]
+    return number, draws.below(rows - height), draws.below(columns - width)
 
 
 def _from_folder(shift: PixelShift) -> PixelShift:

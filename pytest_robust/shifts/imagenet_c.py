@@ -25,13 +25,14 @@ from pytest_robust.shifts import (
     zoom,
 )
 from pytest_robust.shifts.base import PixelShift
+from pytest_robust.shifts.on_device import twin
 from pytest_robust.shifts.severity import IMAGENET_C, SEVERITIES, check_options
 from pytest_robust.shifts.suites import severity_suite
 from pytest_robust.spec.catalog import Suite, Variant
 from pytest_robust.spec.types import Given, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,7 +70,9 @@ def _reloaded(shift: PixelShift) -> PixelShift:
         made = shift.apply(images, bits, **numbers)
         return digital.jpeg_compression(made, bits, QUALITY) if jpeg85 else made
 
-    return replace(shift, resolve=resolve, apply=apply, options=options)
+    # the codec is the host's
+    sibling = None if shift.device_apply is None else twin(__name__, "reloaded", shift=shift)
+    return replace(shift, resolve=resolve, apply=apply, options=options, device_apply=sibling)
 
 
 _FAMILIES = (noise, blur, defocus, glass, motion, zoom, snow, frost, fog, spatter, colour, elastic, digital)
@@ -96,8 +99,11 @@ def _one_per_sample() -> PixelShift:
             raise ValueError(f"{ONE_PER_SAMPLE} draws the severity; it takes none, not {parameters['severity']!r}")
         chosen = {**options, **parameters}
         for key in ("corruptions", "severities"):
-            if not isinstance(chosen[key], list) or not chosen[key]:
-                raise ValueError(f"{ONE_PER_SAMPLE} takes a list as {key}, not {chosen[key]!r}")
+            listed = chosen[key]
+            if not isinstance(listed, list) or not listed:
+                raise ValueError(f"{ONE_PER_SAMPLE} takes a list as {key}, not {listed!r}")
+            if twice := [one for position, one in enumerate(listed) if one in listed[:position]]:
+                raise ValueError(f"{ONE_PER_SAMPLE} takes each of its {key} once, and {twice[0]!r} is given twice")
         resolved: dict[str, Any] = {"corruptions": chosen["corruptions"], "severities": chosen["severities"]}
         for name in resolved["corruptions"]:
             if not isinstance(name, str) or name not in members:
@@ -110,34 +116,38 @@ def _one_per_sample() -> PixelShift:
                 resolved |= {key: numbers[key] for key in ("table", "digest", "jpeg85") if key in numbers}
         return resolved
 
-    def apply(
-        images: NDArray[np.uint8],
-        bits: Sequence[Bits],
-        *,
-        corruptions: Sequence[str],
-        severities: Sequence[int],
-        table: int,
-        digest: str = "",
-        jpeg85: bool = False,
-    ) -> NDArray[np.uint8]:
-        cells = list(product(corruptions, severities))
-        drawn = [int(one.uint16(1, lane=_CHOICE)[0]) * len(cells) >> 16 for one in bits]
+    def apply(images: NDArray[np.uint8], bits: Sequence[Bits], **numbers: Any) -> NDArray[np.uint8]:
         out = np.empty(images.shape, np.uint8)
-        for number in sorted(set(drawn)):
-            name, severity = cells[number]
-            mine = [position for position, choice in enumerate(drawn) if choice == number]
-            # the two kinds of frost share their table, and the digest stands for the folder
-            numbers = _MEMBERS[OWN_FROST if name == FROST else name].resolve(
-                {"severity": severity, "table": table}, 1, 1
-            )
-            extra = {"digest": digest} if name == FROST else {}
-            out[mine] = _MEMBERS[name].apply(images[mine], [bits[i] for i in mine], **numbers, **extra, jpeg85=jpeg85)
+        for shift, mine, own in shares(bits, **numbers):
+            out[mine] = shift.apply(images[mine], [bits[i] for i in mine], **own)
         return out
 
     # raised with every member's
     version = 1 + sum(_MEMBERS[name].version - 1 for name in members)
     source = f"the protocol of DynTTA (arXiv 2212.04681) over {IMAGENET_C}"
-    return PixelShift(ONE_PER_SAMPLE, NAME, version, source, (), resolve, apply, options)
+    sibling = twin(__name__, "one_per_sample")
+    return PixelShift(ONE_PER_SAMPLE, NAME, version, source, (), resolve, apply, options, device_apply=sibling)
+
+
+def shares(
+    bits: Sequence[Bits],
+    *,
+    corruptions: Sequence[str],
+    severities: Sequence[int],
+    table: int,
+    digest: str = "",
+    jpeg85: bool = False,
+) -> Iterator[tuple[PixelShift, list[int], dict[str, Any]]]:
+    """The corruptions that samples draw under `one-per-sample`: each with the samples' positions and its numbers."""
+    cells = list(product(corruptions, severities))
+    drawn = [int(one.uint16(1, lane=_CHOICE)[0]) * len(cells) >> 16 for one in bits]
+    for number in sorted(set(drawn)):
+        name, severity = cells[number]
+        mine = [position for position, choice in enumerate(drawn) if choice == number]
+        # the two kinds of frost share their table, and the digest stands for the folder
+        numbers = _MEMBERS[OWN_FROST if name == FROST else name].resolve({"severity": severity, "table": table}, 1, 1)
+        extra = {"digest": digest} if name == FROST else {}
+        yield _MEMBERS[name], mine, {**numbers, **extra, "jpeg85": jpeg85}
 
 
 SHIFTS = (*_MEMBERS.values(), _one_per_sample())

@@ -15,12 +15,13 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from pytest_robust.shifts.base import PixelShift
 from pytest_robust.shifts.gammas import FINITE
 from pytest_robust.shifts.lp_sampling import Inside, chosen, lp_noise
-from pytest_robust.shifts.lp_sets import SETS
+from pytest_robust.shifts.lp_sets import SETS, SIDES
+from pytest_robust.shifts.on_device import twin
 from pytest_robust.shifts.quantiles import normal
 from pytest_robust.shifts.severity import check_options
 from pytest_robust.shifts.suites import DISTINCT, LISTED
@@ -109,6 +110,7 @@ def _shift(
     rule: Callable[..., NDArray[np.uint8]],
     largest: float = 1.0,
     options: Mapping[str, Json] | None = None,
+    **fixed: float,
 ) -> PixelShift:
     options = options or {}
 
@@ -122,14 +124,15 @@ def _shift(
             raise ValueError(f"{name} takes ball or hull as inside, not {chosen_options['inside']!r}")
         return {"epsilon": float(epsilon), **chosen_options} if epsilon else {}
 
-    return PixelShift(name, "lp-noise", 1, _SOURCE, (), resolve, rule, options)
+    sibling = twin(__name__, rule.__name__, **fixed)
+    return PixelShift(name, "lp-noise", 1, _SOURCE, (), resolve, rule, options, device_apply=sibling)
 
 
 def _norm(p: float) -> PixelShift:
-    def rule(images: NDArray[np.uint8], bits: Sequence[Bits], epsilon: float, inside: Inside) -> NDArray[np.uint8]:
+    def norm(images: NDArray[np.uint8], bits: Sequence[Bits], epsilon: float, inside: Inside) -> NDArray[np.uint8]:
         return _added(images, bits, lambda one, count: lp_noise(one, count, p, epsilon, inside))
 
-    return _shift(f"l{p:g}", rule, 1 if p == math.inf else LARGEST, {"inside": _INSIDE})
+    return _shift(f"l{p:g}", norm, 1 if p == math.inf else LARGEST, {"inside": _INSIDE}, p=p)
 
 
 SHIFTS = (
@@ -145,6 +148,26 @@ SHIFTS = (
 Norm = Literal["0", "0.5", "1", "2", "5", "10", "50", "200", "inf"]
 _Epsilons = Annotated[tuple[Annotated[float, Strict(), Field(ge=0, le=LARGEST)], ...], DISTINCT, LISTED]
 _Shares = Annotated[tuple[Annotated[float, Strict(), Field(ge=0, le=1)], ...], DISTINCT, LISTED]
+
+
+def _shortest(norm: str) -> str:
+    try:
+        short = f"{float(norm):g}"
+    except ValueError:
+        return norm
+    if short != norm and short in get_args(Norm):
+        raise ValueError(f"write {norm} as {short}")
+    return norm
+
+
+def _within_bounds(norms: dict[Norm, tuple[float, ...]]) -> dict[Norm, tuple[float, ...]]:
+    for norm in ("0", "inf"):
+        if (largest := max(norms.get(norm, (0,)))) > 1:
+            raise ValueError(f"p = {norm} takes epsilons from 0 to 1, not {largest:g}")
+    return norms
+
+
+_Key = Annotated[Norm, BeforeValidator(_shortest)]
 _SAME_AT_ANY_SIZE: dict[Norm, tuple[float, ...]] = {"0": (0.01, 0.03, 0.1), "inf": (0.01, 0.03, 0.1)}
 
 
@@ -153,7 +176,7 @@ class LpNoiseOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    norms: dict[Norm, _Epsilons] = Field(
+    norms: Annotated[dict[_Key, _Epsilons], AfterValidator(_within_bounds)] = Field(
         _SAME_AT_ANY_SIZE,
         description="p -> epsilons, pixels in [0, 1]. For 0 an epsilon is the share of the channel values that are "
         "replaced. The default takes the two norms whose epsilons mean the same at any canvas size.",
@@ -174,20 +197,26 @@ class LpNoiseOptions(BaseModel):
 
 
 def _expand(entry: LpNoiseOptions) -> list[Variant]:
-    asked = dict(_of_set(entry) if entry.set or entry.data else _of_norms(entry))
+    data = _data_of_set(entry)
+    asked = dict(_of_norms(entry) if data is None else SETS[str(entry.set), data])
     return [
         Variant(
             shift.name,
             int(epsilon) if float(epsilon).is_integer() else epsilon,
             shift.version,
             {"severity": epsilon, **({"inside": entry.inside} if shift.options else {})},
+            # the share of values that l0 and its kin replace is the same at any size, but a set is one thing
+            side=SIDES.get(data or ""),
         )
         for shift in SHIFTS
         for epsilon in sorted(asked.get(shift.name, ()))
     ]
 
 
-def _of_set(entry: LpNoiseOptions) -> Mapping[str, Sequence[float]]:
+def _data_of_set(entry: LpNoiseOptions) -> str | None:
+    """The data set whose epsilons a set's entry takes; None for an entry of norms."""
+    if entry.set is None and entry.data is None:
+        return None
     if entry.set is None:
         raise ValueError("data says which epsilons of a set are meant; name the set, or remove data")
     stray = entry.model_fields_set - {"set", "data", "inside"}
@@ -197,7 +226,7 @@ def _of_set(entry: LpNoiseOptions) -> Mapping[str, Sequence[float]]:
     data = entry.data or (places[0] if len(places) == 1 else None)
     if data not in places:
         raise ValueError(f"the set {entry.set} has epsilons for {' and '.join(places)}; say which by data")
-    return SETS[entry.set, data]
+    return data
 
 
 def _of_norms(entry: LpNoiseOptions) -> Mapping[str, Sequence[float]]:

@@ -17,6 +17,8 @@ from pytest_robust.shifts.gammas import POWER_BITS, draw
 from pytest_robust.shifts.quantiles import SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pytest_robust.shifts.base import Bits
@@ -49,11 +51,27 @@ def lp_noise(bits: Bits, count: int, p: float, epsilon: float, inside: Inside) -
             return np.where(words < SIZE // 2, np.float32(-epsilon), np.float32(epsilon))
         return (words.astype(np.float32) - np.float32((SIZE - 1) / 2)) * np.float32(epsilon / (SIZE // 2))
     values, total = draw(bits, count, p)
-    scale = _EXACT.divide(Decimal(epsilon), _norm(values, total, p))
-    if inside == "ball":
-        scale = _EXACT.multiply(scale, radius(bits, count))
-    values *= np.float32(scale)
+    values *= scale(bits, lambda: values, count, total, p, epsilon, inside)
     return values
+
+
+def scale(
+    bits: Bits,
+    values: Callable[[], NDArray[np.float32]],
+    count: int,
+    total: int,
+    p: float,
+    epsilon: float,
+    inside: Inside,
+) -> np.float32:
+    """What the `count` values of `gammas.draw`, whose p-th powers sum to `total`, are multiplied by to become noise.
+
+    The values themselves are only asked for where the sum is too coarse.
+    """
+    found = _EXACT.divide(Decimal(epsilon), _norm(values, total, p))
+    if inside == "ball":
+        found = _EXACT.multiply(found, radius(bits, count))
+    return np.float32(found)
 
 
 def radius(bits: Bits, count: int) -> Decimal:
@@ -63,13 +81,13 @@ def radius(bits: Bits, count: int) -> Decimal:
     return _EXACT.exp(_EXACT.divide(_EXACT.ln(uniform), Decimal(count)))
 
 
-def _norm(values: NDArray[np.float32], total: int, p: float) -> Decimal:
+def _norm(values: Callable[[], NDArray[np.float32]], total: int, p: float) -> Decimal:
     exponent = Decimal(p)
     if total >= _ENOUGH:
         power = _EXACT.divide(Decimal(total), Decimal(1 << POWER_BITS))
     else:
         power = Decimal(0)
-        for value in np.abs(values).tolist():
+        for value in np.abs(values()).tolist():
             power = _EXACT.add(power, _EXACT.exp(_EXACT.multiply(exponent, _EXACT.ln(Decimal(value)))))
     return _EXACT.exp(_EXACT.divide(_EXACT.ln(power), exponent))
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SIDES = {"cifar": 32, "tinyimagenet": 64}
+"""Side of the canvases that the epsilons are for, in pixels."""
+
 SETS: Mapping[tuple[str, str], Mapping[str, tuple[float, ...]]] = {
     ("lp-test", "cifar"): {
         "l0": (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12),

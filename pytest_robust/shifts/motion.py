@@ -29,10 +29,7 @@ class Motion:
 
     def __init__(self, shape: Sequence[int], radius: int, sigma: float) -> None:
         """Take the images' shape, and the line's length and Gaussian in pixels."""
-        steps = np.arange(2 * radius + 1)
-        bell = np.exp(-0.5 * (steps / sigma) ** 2)
-        self._steps = steps
-        self._weights = whole(bell / bell.sum(), ONE, rest=0)
+        self._steps, self._weights = line(radius, sigma)
         self._work = Work(shape)
 
     def __call__(self, image: NDArray[np.uint8], degrees: float, out: NDArray[np.uint8]) -> None:
@@ -45,6 +42,13 @@ class Motion:
         padded = framed(image, margins, cv2.BORDER_REPLICATE).astype(np.float32)
         sums = Stencil(dy, dx, self._weights)(padded, top, left, self._work)
         levels(sums, ONE, out)
+
+
+def line(radius: int, sigma: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The steps of a line, ``2 radius + 1`` of them, and their weights, whole numbers that sum to ``filters.ONE``."""
+    steps = np.arange(2 * radius + 1)
+    bell = np.exp(-0.5 * (steps / sigma) ** 2)
+    return steps, whole(bell / bell.sum(), ONE, rest=0)
 
 
 def offsets(steps: NDArray[np.int64], degrees: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -32,16 +32,16 @@ def gaussian_noise(images: NDArray[np.uint8], bits: Sequence[Bits], std: float) 
     A pixel is a whole grey level, so truncating pixel + noise is the pixel + the truncated noise: one table
     of integers.
     """
-    changes = _changes(std)
-    return _noisy(images, bits, lambda part, drawn: np.clip(part + changes.take(drawn), 0, 255))
+    table = changes(std)
+    return _noisy(images, bits, lambda part, drawn: np.clip(part + table.take(drawn), 0, 255))
 
 
 def speckle_noise(images: NDArray[np.uint8], bits: Sequence[Bits], std: float) -> NDArray[np.uint8]:
     """``x + x * N(0, std)`` in [0, 1], in fixed point."""
-    gains = _gains(std)
+    table = gains(std)
 
     def rule(part: NDArray[np.uint8], drawn: NDArray[np.uint16]) -> NDArray[np.int32]:
-        levels = gains.take(drawn)
+        levels = table.take(drawn)
         levels *= part
         levels += FIXED_GUARD
         levels >>= FRACTION
@@ -87,14 +87,14 @@ def _noisy(images: NDArray[np.uint8], bits: Sequence[Bits], rule: Rule) -> NDArr
 
 
 @lru_cache(maxsize=16)
-def _changes(std: float) -> NDArray[np.int16]:
+def changes(std: float) -> NDArray[np.int16]:
     """Word -> whole grey levels to add, shape (65536,)."""
     noise = normal().astype(np.float64) * (std * 255)
     return np.floor(noise + GUARD).astype(np.int16)
 
 
 @lru_cache(maxsize=16)
-def _gains(std: float) -> NDArray[np.int32]:
+def gains(std: float) -> NDArray[np.int32]:
     """Word -> factor of the pixel in fixed point, shape (65536,)."""
     return fixed(1 + normal().astype(np.float64) * std)
 

@@ -11,7 +11,7 @@ from pytest_robust.shifts.pixels import FRACTION
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BITS = 12
+BITS = 12
 """Positions are multiples of 2**-12 pixels: products of two weights have 24 bits, and times 255 fit 32."""
 
 
@@ -39,7 +39,7 @@ def bilinear(image: NDArray[np.uint8], rows: NDArray[np.float64], columns: NDArr
             total = np.zeros(corners[0][0].shape, np.uint64)
             for index, weight in corners:
                 total += word.take(index) * weight
-            total >>= np.uint64(2 * _BITS - FRACTION)
+            total >>= np.uint64(2 * BITS - FRACTION)
             for lane, channel in enumerate(channels):
                 # the other lane's bits lie above these
                 out[here, :, channel] = total >> np.uint64(32 * lane) & _LEVELS
@@ -54,8 +54,8 @@ _LEVELS = np.uint64((1 << (8 + FRACTION)) - 1)
 
 def _split(positions: NDArray[np.float64], side: int) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
     """The index of the pixel before, in the framed image, and the weight of the one after, of 2**12."""
-    steps = np.rint(np.clip(positions, -1, side) * (1 << _BITS)).astype(np.intp)
-    return (steps >> _BITS) + 1, (steps & ((1 << _BITS) - 1)).astype(np.uint64)
+    steps = np.rint(np.clip(positions, -1, side) * (1 << BITS)).astype(np.intp)
+    return (steps >> BITS) + 1, (steps & ((1 << BITS) - 1)).astype(np.uint64)
 
 
 def _corners(
@@ -65,7 +65,7 @@ def _corners(
 ) -> list[tuple[NDArray[np.intp], NDArray[np.uint64]]]:
     """Of the four pixels about each position the place in a packed image and the weight."""
     (top, down), (left, right) = vertical, horizontal
-    start, one = top * stride + left, np.uint64(1 << _BITS)
+    start, one = top * stride + left, np.uint64(1 << BITS)
     return [
         (start, (one - down) * (one - right)),
         (start + 1, (one - down) * right),

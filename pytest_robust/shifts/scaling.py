@@ -13,9 +13,11 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from pytest_robust.shifts.base import PixelShift
+from pytest_robust.shifts.on_device import twin
 from pytest_robust.shifts.severity import check_options
 from pytest_robust.shifts.suites import DISTINCT, LISTED
 from pytest_robust.spec.catalog import Suite, Variant
+from pytest_robust.spec.types import Count, Given  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +38,7 @@ LARGEST = 16
 def down_up(images: NDArray[np.uint8], bits: Sequence[Bits], multiple: float, interpolation: str) -> NDArray[np.uint8]:
     """Resize by the multiple, then back: the framing stays, detail is lost."""
     height, width = images.shape[1:3]
-    return _resized(_resized(images, *_scaled(images, multiple), interpolation), height, width, interpolation)
+    return _resized(_resized(images, *scaled((height, width), multiple), interpolation), height, width, interpolation)
 
 
 def zoom_crop(
@@ -44,7 +46,7 @@ def zoom_crop(
 ) -> NDArray[np.uint8]:
     """Enlarge, multiple above 1, and keep the centre."""
     height, width = images.shape[1:3]
-    large = _resized(images, *_scaled(images, multiple), interpolation)
+    large = _resized(images, *scaled(images.shape[1:3], multiple), interpolation)
     top, left = (large.shape[1] - height) // 2, (large.shape[2] - width) // 2
     return large[:, top : top + height, left : left + width].copy()
 
@@ -54,7 +56,7 @@ def shrink_pad(
 ) -> NDArray[np.uint8]:
     """Shrink, multiple below 1, and pad around the centre; `fill` is the grey level of constant padding."""
     height, width = images.shape[1:3]
-    small = _resized(images, *_scaled(images, multiple), interpolation)
+    small = _resized(images, *scaled(images.shape[1:3], multiple), interpolation)
     top, left = (height - small.shape[1]) // 2, (width - small.shape[2]) // 2
     around = ((0, 0), (top, height - small.shape[1] - top), (left, width - small.shape[2] - left), (0, 0))
     if pad == "constant":
@@ -66,11 +68,12 @@ def feed_scaled(
     images: NDArray[np.uint8], bits: Sequence[Bits], multiple: float, interpolation: str
 ) -> NDArray[np.uint8]:
     """Resize by the multiple, and let the model see that size."""
-    return _resized(images, *_scaled(images, multiple), interpolation)
+    return _resized(images, *scaled(images.shape[1:3], multiple), interpolation)
 
 
-def _scaled(images: NDArray[np.uint8], multiple: float) -> tuple[int, int]:
-    height, width = images.shape[1:3]
+def scaled(sides: Sequence[int], multiple: float) -> tuple[int, int]:
+    """The sides of a canvas at a multiple, at least 1 pixel each."""
+    height, width = sides
     return max(1, int(height * multiple + 0.5)), max(1, int(width * multiple + 0.5))
 
 
@@ -105,7 +108,9 @@ def _shift(rule: Callable[..., NDArray[np.uint8]], **options: Json) -> PixelShif
             _check(name, key, value)
         return {} if multiple == 1 else {"multiple": float(multiple), **chosen}
 
-    return PixelShift(name, "scaling", 1, _SOURCE, (), resolve, rule, options, changes_size=name == "feed_scaled")
+    fed = name == "feed_scaled"
+    sibling = twin(__name__, name)
+    return PixelShift(name, "scaling", 1, _SOURCE, (), resolve, rule, options, changes_size=fed, device_apply=sibling)
 
 
 def _check(name: str, key: str, value: Json) -> None:
@@ -154,6 +159,11 @@ class ScalingOptions(BaseModel):
     pad: Pad = Field("constant", description="What shrink_pad puts around the image.")
     fill: int = Field(0, ge=0, le=255, description="The grey level of constant padding.")
     interpolation: Interpolation = Field("bilinear", description="How images are resized.")
+    per_class: Given[Count] = Field(
+        None,
+        description="Measure this entry on up to so many images of each class, a part of those that the data set's "
+        "limit leaves; 50 in ImageNet-CS. The drop from clean is then taken over the same images.",
+    )
 
 
 def _expand(entry: ScalingOptions) -> list[Variant]:

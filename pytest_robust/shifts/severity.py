@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.shifts.base import PixelShift
+from pytest_robust.shifts.on_device import twin
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robust.shifts.base import Bits
+    from pytest_robust.shifts.on_device.bits import BatchBits
     from pytest_robust.spec.plan import Json
 
 IMAGENET_C = "Hendrycks & Dietterich 2019 (arXiv 1903.12261), hendrycks/robustness"
@@ -58,7 +61,7 @@ def chosen(
     severity: Any = parameters.get("severity")
     table: Any = parameters.get("table", "auto")
     known = tuple(tables)
-    if severity not in (0, *SEVERITIES):
+    if isinstance(severity, bool) or severity not in (0, *SEVERITIES):
         raise ValueError(f"{name} takes a severity of 1, 2, 3, 4 or 5 (0 changes nothing), not {severity!r}")
     if table not in ("auto", *known):
         raise ValueError(f"{name} has the tables auto, {', '.join(map(str, known))}, not {table!r}")
@@ -73,6 +76,7 @@ def corruption(
     keys: Sequence[str],
     tables: Mapping[int, Row],
     version: int = 1,
+    on_host: bool = False,
 ) -> PixelShift:
     """A shift whose severities choose from the tables of three canvas sizes.
 
@@ -84,6 +88,7 @@ def corruption(
         keys: what the numbers of a row are called.
         tables: canvas size (224, 64, 32) -> the numbers of severities 1 to 5.
         version: raised whenever the bytes change.
+        on_host: the rule has no twin in `pytest_robust.shifts.on_device`.
     """
     name: str = rule.__name__
     options: dict[str, Json] = {"table": "auto"}
@@ -99,4 +104,19 @@ def corruption(
     def apply(images: NDArray[np.uint8], bits: Sequence[Bits], *, table: int, **numbers: Any) -> NDArray[np.uint8]:
         return rule(images, bits, **numbers)
 
-    return PixelShift(name, suite, version, source, SEVERITIES, resolve, apply, options)
+    sibling = twin(rule.__module__, name)
+
+    def device_apply(images: torch.Tensor, bits: BatchBits, *, table: int, **numbers: Any) -> torch.Tensor:
+        return sibling(images, bits, **numbers)
+
+    return PixelShift(
+        name,
+        suite,
+        version,
+        source,
+        SEVERITIES,
+        resolve,
+        apply,
+        options,
+        device_apply=None if on_host else device_apply,
+    )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_robust.shifts.base import Bits
 
-_SHARE = 1 << 16
+SHARE = 1 << 16
 
 
 def snow(
@@ -45,7 +45,7 @@ def snow(
     height, width = images.shape[1:3]
     flakes = Flakes(height, width, mean, std, zoom, threshold)
     blur = Motion((height, width), radius, sigma)
-    own, other = int(fixed(keep)), _grey(1 - keep)
+    own, other = int(fixed(keep)), grey(1 - keep)
     pale = int(fixed(127.5 * (1 - keep))) + FIXED_GUARD
     out = np.empty(images.shape, np.uint8)
     layer = np.empty((height, width), np.uint8)
@@ -76,19 +76,19 @@ class Flakes:
     """Makes the layer before its blur: noise, enlarged and cut off."""
 
     def __init__(self, height: int, width: int, mean: float, std: float, zoom: float, threshold: float) -> None:
-        self._crops = tuple(int(np.ceil(side / zoom)) for side in (height, width))
-        self._down, self._across = (
-            enlarged(side, crop, round(crop * zoom), _SHARE)
-            for side, crop in zip((height, width), self._crops, strict=True)
+        self.crops = tuple(int(np.ceil(side / zoom)) for side in (height, width))
+        self.down, self.across = (
+            enlarged(side, crop, round(crop * zoom), SHARE)
+            for side, crop in zip((height, width), self.crops, strict=True)
         )
-        self._noise = _noise(mean, std)
+        self._noise = noise(mean, std)
         self._threshold = np.float32(threshold)
 
     def __call__(self, bits: Bits, out: NDArray[np.uint8]) -> None:
         """Write the layer of one image; only the noise that is enlarged is drawn, from lane 1."""
-        rows, columns = self._crops
+        rows, columns = self.crops
         drawn = self._noise.take(bits.uint16(rows * columns, lane=1)).reshape(rows, columns)
-        layer = _between(_between(drawn, self._down).T, self._across).T
+        layer = _between(_between(drawn, self.down).T, self.across).T
         layer = layer * (layer >= self._threshold)
         np.clip(layer, 0, 1, out=layer)
         layer *= np.float32(255)
@@ -98,19 +98,19 @@ class Flakes:
 
 def _between(grid: NDArray[np.float32], axis: Axis) -> NDArray[np.float32]:
     """Rows between the rows of a grid; single float32 operations, which IEEE 754 defines to the last bit."""
-    weight = (axis.share / _SHARE).astype(np.float32)[:, None]
+    weight = (axis.share / SHARE).astype(np.float32)[:, None]
     made = grid[axis.before] * (np.float32(1) - weight)
     made += grid[axis.after] * weight
     return made
 
 
 @lru_cache(maxsize=16)
-def _noise(mean: float, std: float) -> NDArray[np.float32]:
+def noise(mean: float, std: float) -> NDArray[np.float32]:
     """Word -> noise, (65536,)."""
     return (mean + std * normal().astype(np.float64)).astype(np.float32)
 
 
-def _grey(share: float) -> list[int]:
+def grey(share: float) -> list[int]:
     """Weights of red, green and blue in one and a half times the grey, of which `share` is taken; fixed point."""
     return [int(fixed(1.5 * share * weight)) for weight in (0.299, 0.587, 0.114)]
 

@@ -26,12 +26,12 @@ WATER = (175, 238, 238)
 MUD = (63, 42, 20)
 """Brown."""
 
-_UNIT = 1 << 16
-"""Noise is whole multiples of 1 / _UNIT."""
+UNIT = 1 << 16
+"""Noise is whole multiples of 1 / UNIT."""
 
-_REACH, _PIXEL = 20, 10000
+REACH, PIXEL = 20, 10000
 
-_OPAQUE = 0.8
+OPAQUE = 0.8
 """Mud that covers less than this is none."""
 
 
@@ -64,12 +64,17 @@ class Liquid:
     def __init__(self, shape: Sequence[int], mean: float, std: float, sigma: float) -> None:
         self._shape = tuple(shape)
         self._sigma = sigma
-        self._noise = np.rint((mean + std * normal().astype(np.float64)) * _UNIT)
+        self._noise = noise(mean, std)
 
     def __call__(self, bits: Bits) -> NDArray[np.float64]:
         """The noise of one image, float64 (H, W)."""
-        noise = self._noise.take(bits.uint16(self._shape[0] * self._shape[1])).reshape(self._shape)
-        return smooth(noise, self._sigma) * (1 / _UNIT)
+        drawn = self._noise.take(bits.uint16(self._shape[0] * self._shape[1])).reshape(self._shape)
+        return smooth(drawn, self._sigma) * (1 / UNIT)
+
+
+def noise(mean: float, std: float) -> NDArray[np.float64]:
+    """Word -> noise in whole multiples of 1 / UNIT, (65536,)."""
+    return np.rint((mean + std * normal().astype(np.float64)) * UNIT)
 
 
 def smooth(grid: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -102,7 +107,7 @@ def _shaded(drops: NDArray[np.uint8]) -> NDArray[np.uint8]:
     near = distances(cv2.Canny(drops, 50, 150) > 0)
     wider = framed(near, [1] * 4, cv2.BORDER_REFLECT_101)
     nine: Any = sum(wider[y : y + height, x : x + width] for y in range(3) for x in range(3))
-    mean = (nine // (9 * _PIXEL)).astype(np.uint8)
+    mean = (nine // (9 * PIXEL)).astype(np.uint8)
     lit = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], np.float32)
     shaded = cv2.filter2D(cv2.equalizeHist(mean), cv2.CV_8U, lit)
     return cv2.blur(shaded, (3, 3)).reshape(drops.shape)  # type: ignore[return-value]
@@ -119,33 +124,33 @@ def distances(edges: NDArray[np.bool_]) -> NDArray[np.int32]:
     """
     height, width = edges.shape
     place = np.arange(width, dtype=np.int32)
-    before = np.maximum.accumulate(np.where(edges, place, np.int32(-_REACH)), axis=1)
-    after = np.minimum.accumulate(np.where(edges, place, np.int32(width + _REACH))[:, ::-1], axis=1)[:, ::-1]
-    across = np.minimum(np.minimum(place - before, after - place), _REACH).astype(np.intp)
-    found, cost = (np.full(edges.shape, _REACH * _PIXEL, np.int32) for _ in range(2))
-    for down, costs in enumerate(_costs()[:height]):
-        costs.take(across, out=cost, mode="clip")
+    before = np.maximum.accumulate(np.where(edges, place, np.int32(-REACH)), axis=1)
+    after = np.minimum.accumulate(np.where(edges, place, np.int32(width + REACH))[:, ::-1], axis=1)[:, ::-1]
+    across = np.minimum(np.minimum(place - before, after - place), REACH).astype(np.intp)
+    found, cost = (np.full(edges.shape, REACH * PIXEL, np.int32) for _ in range(2))
+    for down, row in enumerate(costs()[:height]):
+        row.take(across, out=cost, mode="clip")
         for target, part in ((found[down:], cost[: height - down]), (found[: height - down], cost[down:])):
             np.minimum(target, part, out=target)
     return found
 
 
 @lru_cache(maxsize=1)
-def _costs() -> NDArray[np.int32]:
+def costs() -> NDArray[np.int32]:
     """Rows down, columns across -> the cheapest way there, (20, 21)."""
-    down, across = np.indices((_REACH, _REACH + 1))
+    down, across = np.indices((REACH, REACH + 1))
     short, long = np.minimum(down, across), np.maximum(down, across)
     knights = np.minimum(short, long - short)
     straight, diagonal = np.maximum(long - 2 * short, 0), np.maximum(2 * short - long, 0)
-    cost = straight * _PIXEL + diagonal * 14000 + knights * 21969
-    return np.where(across == _REACH, _REACH * _PIXEL, cost).astype(np.int32)
+    cost = straight * PIXEL + diagonal * 14000 + knights * 21969
+    return np.where(across == REACH, REACH * PIXEL, cost).astype(np.int32)
 
 
 def _muddy(
     image: NDArray[np.uint8], liquid: NDArray[np.float64], threshold: float, strength: float
 ) -> NDArray[np.int32]:
     cover = smooth((liquid > threshold).astype(np.float64), strength)
-    share = fixed(np.where(cover < _OPAQUE, 0, cover))
+    share = fixed(np.where(cover < OPAQUE, 0, cover))
     levels = np.empty(image.shape, np.int32)
     for channel, colour in enumerate(MUD):
         levels[..., channel] = image[..., channel] * ((1 << FRACTION) - share) + share * colour

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_robust.errors import RobustError
 from pytest_robust.shifts.rng import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from pytest_robust.shifts.base import PixelShift
-    from pytest_robust.spec.plan import Json
+    from pytest_robust.spec.plan import Json, ShiftPlan
+
+
+LARGE = 1 << 14
+"""Pixels of a canvas from which on threads pay: below, most of the time goes to the interpreter, which they share."""
+
+
+def numbers_of(shift: PixelShift, column: ShiftPlan, height: int, width: int) -> dict[str, Any]:
+    """The numbers that a column of a spec gives its shift on canvases of height x width; textures are read here.
+
+    Raises:
+        RobustError: the shift does not take the column's parameters, or the textures cannot be read.
+    """
+    declared = dict(column.parameters)
+    if column.textures is not None:
+        declared["textures"] = str(column.textures.resolve())
+    try:
+        return shift.resolve(declared, height, width)
+    except (ValueError, RobustError) as error:
+        raise RobustError(f"{column.mark}: {error}") from error
 
 
 def make(
@@ -23,8 +45,11 @@ def make(
     ids: Sequence[str],
     seed: int,
     parameters: Mapping[str, Json],
+    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Shift a batch of canvases.
+
+    An image's bytes hang on the image, its id, the seed and the parameters alone, so the batch may be cut anywhere.
 
     Args:
         shift: the shift.
@@ -32,11 +57,64 @@ def make(
         ids: the N sample ids.
         seed: the spec's seed.
         parameters: what ``shift.resolve`` gave for canvases of H x W; empty is the exact identity.
+        threads: cores to work on; of `LARGE` canvases each takes an equal share. OpenCV starts no threads of its own.
 
     Returns:
         A new array, uint8 (N, H, W, 3), or (N, H', W', 3) where the shift changes the size.
+
+    Raises:
+        RobustError: the shift, one of the user's own, returned anything else.
     """
     if not parameters:
         return np.array(images, order="C")
     streams = Streams(seed, shift.name, parameters)
-    return shift.apply(np.ascontiguousarray(images), [streams.for_id(one) for one in ids], **parameters)
+    given, bits = np.ascontiguousarray(images), [streams.for_id(one) for one in ids]
+    share = -(-len(bits) // threads) if images.shape[1] * images.shape[2] >= LARGE else len(bits)
+
+    def part(start: int) -> NDArray[np.uint8]:
+        here = slice(start, start + share)
+        made = shift.apply(given[here], bits[here], **parameters)
+        check_made(shift, len(bits[here]), made, np.ndarray, np.uint8)
+        return made
+
+    with _opencv_on_one_thread():
+        if share == len(bits):
+            return part(0)
+        with ThreadPoolExecutor(threads) as pool:
+            return np.concatenate(list(pool.map(part, range(0, len(bits), share))))
+
+
+def check_made(shift: PixelShift, count: int, made: Any, kind: type[Any], uint8: Any) -> None:
+    """Refuse what a shift may not return.
+
+    Args:
+        shift: the shift.
+        count: how many images it was given, N.
+        made: what it returned.
+        kind: the type of arrays, on the host or on a device.
+        uint8: what that type calls its bytes.
+
+    Raises:
+        RobustError: it is no such array of bytes, (N, H', W', 3).
+    """
+    found = type(made).__name__
+    if isinstance(made, kind):
+        shape, found = tuple(made.shape), f"{made.dtype} {tuple(made.shape)}"
+        if made.dtype == uint8 and len(shape) == 4 and (shape[0], shape[3]) == (count, 3) and all(shape[1:3]):
+            return
+    raise RobustError(
+        f"the shift {shift.suite}.{shift.name} must return uint8 ({count}, H, W, 3) for {count} images, not {found}; "
+        "correct its function"
+    )
+
+
+@contextmanager
+def _opencv_on_one_thread() -> Iterator[None]:
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -22,8 +22,8 @@ RADIAN = TURN / (2 * math.pi)
 """A radian, in parts of a turn."""
 
 _GRID = 1 << 26
-_SLOTS = 1 << 16
-_MANTISSA = (1 << 52) - 1
+SLOTS = 1 << 16
+MANTISSA = (1 << 52) - 1
 
 
 @lru_cache(maxsize=1)
@@ -54,37 +54,37 @@ def turns(y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]
     high, wide = np.abs(y), np.abs(x)
     longer = np.maximum(high, wide)
     ratio = np.minimum(high, wide) / np.where(longer == 0, 1, longer)
-    eighth = _arc().take(np.rint(ratio * _SLOTS).astype(np.intp))
+    eighth = arc().take(np.rint(ratio * SLOTS).astype(np.intp))
     quarter = np.where(high > wide, 0.25 - eighth, eighth)
     return np.copysign(np.where(x < 0, 0.5 - quarter, quarter), y)
 
 
 def power(values: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
     """``values**exponent`` for values from 2**-64 to 2**64 and exponents from -2 to 2, good to 2e-5 of it."""
-    mantissas, scales = _powers(exponent)
+    mantissas, scales = powers(exponent)
     patterns = np.ascontiguousarray(values).view(np.int64)
-    result: NDArray[np.float64] = mantissas.take((patterns & _MANTISSA) >> 36)
-    result *= scales.take((patterns >> 52) - (1023 - _REACH), mode="clip")
+    result: NDArray[np.float64] = mantissas.take((patterns & MANTISSA) >> 36)
+    result *= scales.take((patterns >> 52) - (1023 - REACH), mode="clip")
     return result
 
 
-_REACH = 64
+REACH = 64
 """How many powers of two `power` knows, up and down."""
 
 
 @lru_cache(maxsize=1)
-def _arc() -> NDArray[np.float64]:
+def arc() -> NDArray[np.float64]:
     """round(ratio * 65536) -> arc tangent of the ratio, in turns; 0 to 1/8."""
-    whole = np.rint(np.arctan(np.arange(_SLOTS + 1) / _SLOTS) / (2 * np.pi) * _GRID)
+    whole = np.rint(np.arctan(np.arange(SLOTS + 1) / SLOTS) / (2 * np.pi) * _GRID)
     return _kept(whole / _GRID)
 
 
 @lru_cache(maxsize=32)
-def _powers(exponent: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def powers(exponent: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Powers of the 65,536 slots of [1, 2), at their middles, and of the powers of two within reach."""
-    middles = 1 + (np.arange(_SLOTS) + 0.5) / _SLOTS
+    middles = 1 + (np.arange(SLOTS) + 0.5) / SLOTS
     mantissas = np.rint(middles**exponent * _GRID) / _GRID
-    scales = np.exp2(np.arange(-_REACH, _REACH + 1) * exponent)
+    scales = np.exp2(np.arange(-REACH, REACH + 1) * exponent)
     head, tail = np.frexp(scales)
     return _kept(mantissas), _kept(np.ldexp(np.rint(head * _GRID) / _GRID, tail))
 

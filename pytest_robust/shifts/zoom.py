@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BITS = 8
 """An enlargement reads at multiples of 2**-8 pixels, so that a pixel times a weight fits 16 bits."""
 
-_ONE = 1 << BITS
+ONE = 1 << BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ def zoom_blur(images: NDArray[np.uint8], bits: Sequence[Bits], count: int, step:
     height, width = images.shape[1:3]
     hundredths = round(step * 100)
     downs, acrosses = (
-        [_axis(side, 100 + number * hundredths) for number in range(1, count)] for side in (height, width)
+        [enlargement(side, 100 + number * hundredths) for number in range(1, count)] for side in (height, width)
     )
     upper, lower = (np.empty((height, width, 3), np.uint16) for _ in range(2))
     left, right = (np.empty((width, height, 3), np.uint16) for _ in range(2))
     part, total = (np.empty((width, height, 3), np.int32) for _ in range(2))
     turned = np.empty((width, height, 3), np.uint8)
-    unit = _ONE * _ONE
+    unit = ONE * ONE
     out = np.empty(images.shape, np.uint8)
     for target, image in zip(out, images, strict=True):
         wide = image.astype(np.uint16)
@@ -72,13 +72,13 @@ def zoom_blur(images: NDArray[np.uint8], bits: Sequence[Bits], count: int, step:
         for down, across in zip(downs, acrosses, strict=True):
             wide[down.top :].take(down.before, axis=0, out=upper, mode="clip")
             wide[down.top :].take(down.after, axis=0, out=lower, mode="clip")
-            upper *= _weights(_ONE - down.share, np.uint16)
+            upper *= _weights(ONE - down.share, np.uint16)
             lower *= _weights(down.share, np.uint16)
             upper += lower
             flat = cv2.transpose(upper).reshape(left.shape)[across.top :]
             flat.take(across.before, axis=0, out=left, mode="clip")
             flat.take(across.after, axis=0, out=right, mode="clip")
-            total += np.multiply(left, _weights(_ONE - across.share, np.int32), out=part)
+            total += np.multiply(left, _weights(ONE - across.share, np.int32), out=part)
             total += np.multiply(right, _weights(across.share, np.int32), out=part)
         np.floor_divide(total, (count + 1) * unit, out=part)
         np.copyto(turned, part, casting="unsafe")
@@ -91,10 +91,11 @@ def _weights(shares: NDArray[np.int64], kind: type[np.integer]) -> NDArray[np.in
 
 
 @lru_cache(maxsize=256)
-def _axis(side: int, hundredths: int) -> Axis:
+def enlargement(side: int, hundredths: int) -> Axis:
+    """An axis of `side` pixels, enlarged by so many hundredths."""
     crop = -(-side * 100 // hundredths)
     # halves upwards: the published factors are sums of floats, and those that meet a half lie just above it
-    return enlarged(side, crop, (2 * crop * hundredths + 100) // 200, _ONE)
+    return enlarged(side, crop, (2 * crop * hundredths + 100) // 200, ONE)
 
 
 SHIFTS = (

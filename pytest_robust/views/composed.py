@@ -16,11 +16,11 @@ from pytest_robust.data.cutouts import PairedDataset, paired_digits
 from pytest_robust.data.digits import DigitsDataset
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Samples, digest_of
-from pytest_robust.shifts.base import Derived, ViewInputs
-from pytest_robust.views.si_score import Setting, setting
+from pytest_robust.views.base import Derived, ViewInputs
+from pytest_robust.views.factors import Setting, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -84,23 +84,28 @@ def derive(inputs: ViewInputs) -> Derived:
     """The samples of one factor at some of its values.
 
     Raises:
-        RobustError: the data set has no cut-outs, or no object lies far enough inside.
+        RobustError: the data set has no cut-outs, or at one of the values no object lies far enough inside.
     """
     shift, options = inputs.shift, _Options.of(inputs)
     pairs = _pairs(inputs)
     side = options.background or inputs.geometry.crop or pairs.side
     settings = [setting(shift.shift, value) for value in options.values]
+    many = len(settings) > 1
     every = [
-        _Shot(pair, scene, _name(shift.shift, one, scene, len(settings) > 1), one.text)
+        _Shot(pair, scene, _name(shift.shift, one, scene, many), one.text)
         for one in settings
         for scene in one.scenes
         for pair in range(len(pairs.pairs))
     ]
     shots = [shot for shot in every if options.min_inside == 0 or _share(pairs, shot, side) >= options.min_inside]
-    if not shots:
-        raise RobustError(
-            f"{shift.mark}: no object of {shift.label} is inside by {options.min_inside:g} or more; lower min_inside"
-        )
+    seen = {shot.value for shot in shots}
+    for one in settings:
+        if one.text not in seen:
+            place = f" at {one.text}" if many else ""
+            raise RobustError(
+                f"{shift.mark}: no object of {shift.label}{place} is inside by {options.min_inside:g} or more; lower "
+                "min_inside, or leave the value out"
+            )
     ids = pairs.samples.ids
     shots.sort(key=lambda shot: shot.name + ids[shot.pair])
     labels = pairs.samples.labels[[shot.pair for shot in shots]]
@@ -109,12 +114,14 @@ def derive(inputs: ViewInputs) -> Derived:
     if names != ids:
         digest = digest_of([samples.digest.encode(), *(name.encode() for name in names)])
         samples = Samples(names, labels, digest)
-    groups = {shift.shift: tuple(shot.value for shot in shots)} if len(settings) > 1 else {}
+    groups = {shift.shift: tuple(shot.value for shot in shots)} if many else {}
     dataset = ComposedDataset(samples, pairs.classes, pairs.class_names, pairs, tuple(shots), side, groups=groups)
-    notes = [MIXED] if options.mixed else []
-    dropped = Counter(int(pairs.samples.labels[shot.pair]) for shot in every)
-    dropped.subtract(labels.tolist())
-    if note := _uneven(dropped, Counter(int(pairs.samples.labels[shot.pair]) for shot in every), options.min_inside):
+    notes = [*pairs.notes, *([MIXED] if options.mixed else [])]
+    all_of, left = (
+        Counter((int(pairs.samples.labels[shot.pair]), shot.value if many else "") for shot in of)
+        for of in (every, shots)
+    )
+    if note := _uneven(all_of - left, all_of, options.min_inside):
         notes.append(note)
     return Derived(
         dataset,
@@ -161,14 +168,18 @@ def _share(pairs: PairedDataset, shot: _Shot, side: int) -> float:
     return inside((width, height), shot.scene, side)
 
 
-def _uneven(dropped: Mapping[int, int], all_of: Mapping[int, int], limit: float) -> str | None:
-    """A sentence where classes lose different shares of their images."""
-    shares = {label: dropped[label] / all_of[label] for label in all_of}
+def _uneven(dropped: Counter[tuple[int, str]], all_of: Counter[tuple[int, str]], limit: float) -> str | None:
+    """A sentence where classes lose different shares of their images, at a value where there are several."""
+    shares = {key: dropped[key] / all_of[key] for key in all_of}
     if len(set(shares.values())) < 2:
         return None
-    worst: Sequence[int] = sorted(shares, key=lambda label: (-shares[label], label))[:3]
-    said = ", ".join(f"class {label} {dropped[label]} of {all_of[label]}" for label in worst)
+    worst = sorted(shares, key=lambda key: (-shares[key], key))[:3]
+    said = ", ".join(
+        f"class {label}{value and f' at {value}'} {dropped[label, value]} of {all_of[label, value]}"
+        for label, value in worst
+    )
+    over = "the values and classes" if worst[0][1] else "the classes"
     return (
-        f"min_inside {limit:g} leaves out {sum(dropped.values())} of {sum(all_of.values())} images, unevenly over the "
-        f"classes ({said}); the accuracies of such cases do not compare"
+        f"min_inside {limit:g} leaves out {dropped.total()} of {all_of.total()} images, unevenly over {over} "
+        f"({said}); the accuracies of such cases do not compare"
     )

@@ -24,7 +24,7 @@ from pytest_robust.data.dataset import label_problem
 from pytest_robust.data.names import closest, nfc
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Samples, digest_of
-from pytest_robust.shifts.base import Derived, View, ViewInputs
+from pytest_robust.views.base import Derived, View, ViewInputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ def _in_model_classes(inputs: ViewInputs, given: Mapping[str, str | int], kept: 
     if not np.array_equal(labels, samples.labels):
         digest = digest_of([samples.digest.encode(), labels.astype("<u2").tobytes()])
         samples = Samples(samples.ids, labels, digest)
-    return Relabelled(samples, main.classes, main.class_names, own, groups=own.groups)
+    return Relabelled(samples, main.classes, main.class_names, own, groups=own.groups, notes=own.notes)
 
 
 def _index(
@@ -132,9 +132,12 @@ def _index(
     if main.class_names is not None:
         if nfc(target) in main.class_names:
             return main.class_names.index(nfc(target))
-        raise RobustError(
-            f"{what} is none of the spec's classes{closest(target, main.class_names)}; name its class in classes_map"
-        )
+        near = closest(target, main.class_names)
+        if names[label] in given:
+            raise RobustError(
+                f"{what} is mapped to {target!r}, which is none of the spec's classes{near}; correct classes_map"
+            )
+        raise RobustError(f"{what} is none of the spec's classes{near}; name its class in classes_map")
     if names[label] in given:
         raise RobustError(
             f"{what} is mapped to {target!r}, and the spec's data set has no class names; map it to an index, or list "
@@ -150,4 +153,14 @@ def _index(
     )
 
 
-VIEWS = (View("natural", "natural", 1, "the user's own images", _derive),)
+VIEWS = (
+    View(
+        "natural",
+        "natural",
+        1,
+        "the user's own images, such as ImageNet-A, -R, -V2 and -Sketch; label subsets as in arXiv 2007.08558",
+        _derive,
+        "name the images in a spec by {name: NAME, dataset: {source: folder, path: PATH}}",
+        options={"classes_map": None, "label_subset": None},
+    ),
+)

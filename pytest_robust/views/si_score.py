@@ -6,31 +6,24 @@ own; with ``per: factor`` a case holds all of them, counted as groups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pytest_robust.shifts.base import Derived, View, ViewInputs
 from pytest_robust.shifts.suites import DISTINCT, LISTED, STORED_VERSION
 from pytest_robust.spec.catalog import Suite, Variant
 from pytest_robust.spec.language import DataSpec  # noqa: TC001 - pydantic reads it
 from pytest_robust.spec.types import Fraction, Given, Strict, Text
+from pytest_robust.views import composed, stored_scenes
+from pytest_robust.views.base import Derived, View, ViewInputs
+from pytest_robust.views.factors import LOCATIONS, ROTATIONS, SIZES, location_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robust.data.compose import Scene
     from pytest_robust.spec.plan import Json
 
 VERSION = 1
-SIZES = tuple(round(step / 100, 2) for step in range(1, 101))
-ROTATIONS = tuple(range(1, 342, 20))
-STEPS = tuple(round(step / 20, 2) for step in range(21))
-LOCATIONS = tuple((x, y) for x in STEPS for y in STEPS)
-ROTATION_AREAS = (0.2, 0.5, 0.8, 1.0)
-LOCATION_AREA = 0.2
-
 Factor = Literal["size", "rotation", "location"]
 Value = float | int | tuple[float, float]
 _GRIDS: dict[Factor, tuple[Value, ...]] = {"size": SIZES, "rotation": ROTATIONS, "location": LOCATIONS}
@@ -87,31 +80,6 @@ class SiScoreOptions(Strict):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One value of a factor: its name as cases and groups print it, and its scenes."""
-
-    text: str
-    scenes: tuple[Scene, ...]
-
-
-def setting(factor: str, value: Any) -> Setting:
-    """The scenes of one value: all others than the factor as SI-Score fixes them; a rotation is seen on four areas."""
-    from pytest_robust.data.compose import Scene
-
-    if factor == "size":
-        return Setting(f"{value:g}", (Scene(area=value),))
-    if factor == "rotation":
-        return Setting(str(value), tuple(Scene(area=area, rotation=value) for area in ROTATION_AREAS))
-    x, y = value
-    return Setting(location_text(x, y), (Scene(x, y, LOCATION_AREA),))
-
-
-def location_text(x: float, y: float) -> str:
-    """A place as case names print it: ``0.50x0.25``."""
-    return f"{x:.2f}x{y:.2f}"
-
-
 def _expand(entry: SiScoreOptions) -> list[Variant]:
     if entry.stored is not None:
         for key in ("background", "min_inside", "dataset"):
@@ -161,13 +129,24 @@ def _variant(
 
 
 def _derive(inputs: ViewInputs) -> Derived:
-    from pytest_robust.views import composed, stored_scenes
-
     if inputs.shift.stored is not None:
         return stored_scenes.derive(inputs)
     return composed.derive(inputs)
 
 
 _SOURCE = "SI-Score (arXiv 2007.08558), google-research/si-score"
-VIEWS = tuple(View(factor, "si-score", VERSION, _SOURCE, _derive) for factor in _GRIDS)
+VIEWS = tuple(
+    View(
+        factor,
+        "si-score",
+        VERSION,
+        _SOURCE,
+        _derive,
+        f"ask for it in a spec by {{suite: si-score, factors: {{{factor}: all}}}}, or compose a scene by "
+        "pytest_robust.data.compose.compose(cutout, background, scene)",
+        [_severity(value) for value in grid],
+        {"per": "value", "background": None, "min_inside": 0.0},
+    )
+    for factor, grid in _GRIDS.items()
+)
 SUITES = (Suite("si-score", SiScoreOptions, _expand),)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robust.data.dataset import Dataset, FileDataset, hash_files, label_problem, make_samples, select
+from pytest_robust.data.dataset import Dataset, FileDataset, choose, hash_files, label_problem, make_samples
 from pytest_robust.data.folder import list_folder
 from pytest_robust.data.geometry import canvas
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import digest_of
-from pytest_robust.shifts.base import Derived, View, ViewInputs
 from pytest_robust.spec.plan import DatasetPlan, Geometry, PathText
+from pytest_robust.views.base import Derived, View, ViewInputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,11 +117,12 @@ def _files(inputs: ViewInputs, folder: Path) -> tuple[Dataset, str]:
             f"{shift.mark}: {folder} has {found.classes} class folders, and the spec's data set has no class names to "
             "find their indices by; list them in dataset.classes"
         )
-    order = select(found.ids, limit_of(inputs), shift.dataset.seed)
+    order, notes = choose(shift.dataset, limit_of(inputs), found.ids, found.labels)
     paths = tuple(found.paths[i] for i in order)
     names = [found.ids[i] for i in order]
     samples = make_samples(names, [found.labels[i] for i in order], [b""] * len(names))
-    return PublishedFiles(samples, main.classes, main.class_names, paths), digest_of(hash_files(paths))
+    published = PublishedFiles(samples, main.classes, main.class_names, paths, notes=notes)
+    return published, digest_of(hash_files(paths))
 
 
 def _rows(inputs: ViewInputs, folder: Path) -> tuple[Dataset, str]:
@@ -148,13 +149,14 @@ def _rows(inputs: ViewInputs, folder: Path) -> tuple[Dataset, str]:
         if problem := label_problem(label, main.classes):
             raise RobustError(f"{folder / 'labels.npy'}: {problem}; correct it, or dataset.classes")
     ids = [f"{row:06d}" for row in range(count)]
-    order = select(ids, limit_of(inputs), shift.dataset.seed)
+    order, notes = choose(shift.dataset, limit_of(inputs), ids, labels.tolist())
     samples = make_samples([ids[i] for i in order], labels[order].tolist(), [b""] * len(order))
     rows = tuple(first + i for i in order)
     digest = hashlib.sha256()
     for row in rows:
         digest.update(np.ascontiguousarray(images[row]).tobytes())
-    return PublishedRows(samples, main.classes, main.class_names, images, rows), digest.hexdigest()
+    published = PublishedRows(samples, main.classes, main.class_names, images, rows, notes=notes)
+    return published, digest.hexdigest()
 
 
 def _array(file: Path) -> NDArray[Any]:
@@ -167,4 +169,13 @@ def _array(file: Path) -> NDArray[Any]:
     return found
 
 
-VIEW = View("stored", "stored", 1, "published by its authors", _derive)
+VIEWS = (
+    View(
+        "stored",
+        "stored",
+        1,
+        "published by the authors: ImageNet-C, CIFAR-10-C, ImageNet-C-bar, CIFAR-10-C-bar, SI-Score",
+        _derive,
+        "give an entry of imagenet-c, imagenet-c-extra, imagenet-c-bar or si-score the key `stored: PATH` in a spec",
+    ),
+)

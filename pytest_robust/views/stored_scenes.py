@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.data.dataset import FileDataset, hash_files, label_problem, make_samples, select
+from pytest_robust.data.dataset import FileDataset, choose, hash_files, label_problem, make_samples
 from pytest_robust.errors import RobustError
-from pytest_robust.shifts.base import Derived, ViewInputs
-from pytest_robust.views.si_score import location_text
+from pytest_robust.views.base import Derived, ViewInputs
+from pytest_robust.views.factors import location_text
 from pytest_robust.views.stored import limit_of, stored_folder
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ def derive(inputs: ViewInputs) -> Derived:
             f"{shift.mark}: {folder / 'metadata.csv'} names no image of {shift.label}; choose other values"
         )
     names = list(found)
-    ids = [names[i] for i in select(names, limit_of(inputs), shift.dataset.seed)]
+    order, notes = choose(shift.dataset, limit_of(inputs), names, [found[name][1] for name in names])
+    ids = [names[i] for i in order]
     paths = tuple(found[name][0] for name in ids)
     samples = make_samples(ids, [found[name][1] for name in ids], hash_files(paths))
     groups = {shift.shift: tuple(found[name][2] for name in ids)} if len(values) > 1 else {}
-    dataset = FileDataset(samples, main.classes, main.class_names, paths, groups=groups)
+    dataset = FileDataset(samples, main.classes, main.class_names, paths, groups=groups, notes=notes)
     return Derived(dataset, {"values": values}, "stored")
 
 

@@ -16,11 +16,11 @@ from pytest_robust.data import Dataset
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Samples, digest_of
 from pytest_robust.shifts import fourier
-from pytest_robust.shifts.base import Derived, View, ViewInputs
 from pytest_robust.shifts.suites import DISTINCT, LISTED
 from pytest_robust.shifts.swaps import Axes, amplitude_swap, partner_of, phase_swap
 from pytest_robust.spec.catalog import Suite, Variant
 from pytest_robust.spec.types import Given  # noqa: TC001 - pydantic reads it
+from pytest_robust.views.base import Derived, View, ViewInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +94,7 @@ def _derive(inputs: ViewInputs) -> Derived:
         "hw" if axes == "hw" else "chw",
         other,
         groups=base.groups,
+        notes=base.notes,
     )
     return Derived(dataset, {"alpha": alpha, "axes": axes})
 
@@ -131,5 +132,17 @@ def _expand(entry: FourierOptions) -> list[Variant]:
 
 
 _SOURCE = "amplitude-phase recombination (arXiv 2108.08487); real part, rounded to the nearest level, then clipped"
-VIEWS = tuple(View(name, "fourier", VERSION, _SOURCE, _derive) for name in _RULES)
+VIEWS = tuple(
+    View(
+        name,
+        "fourier",
+        VERSION,
+        _SOURCE,
+        _derive,
+        f"ask for it in a spec by {{suite: fourier, {name}: [1]}}, or mix two images by "
+        f"pytest_robust.shifts.swaps.{name}(image, partner)",
+        options={"axes": "chw"},
+    )
+    for name in _RULES
+)
 SUITES = (Suite("fourier", FourierOptions, _expand),)

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.blur import gaussian_blur, kernel
 from pytest_robust.shifts.filters import WEIGHT_BITS
-from pytest_robust.shifts.registry import pixel_shift
 
 SIGMAS = sorted(
     {

@@ -10,7 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_robust.shifts import c_bar
+from pytest_robust.shifts.c_bar import SUITES
 from pytest_robust.shifts.streams import make
+from pytest_robust.shifts.suites import STORED_VERSION
 
 SHIFTS = {shift.name: shift for shift in c_bar.SHIFTS}
 (SUITE,) = c_bar.SUITES
@@ -87,6 +89,16 @@ def test_an_entry_takes_the_ten_of_its_table_or_what_it_names() -> None:
     ]
     with pytest.raises(ValueError, match="lines and ripple: not in the table imagenet; take table: auto"):
         expand(corruptions=["ripple", "lines", "sparkles"], table="imagenet")
+
+
+def test_published_images_are_asked_for_by_the_same_names() -> None:
+    """The ten of the table; the table itself says nothing of images that are made, nor does our version."""
+    (suite,) = SUITES
+    for table in ("imagenet", "cifar"):
+        made = list(suite.expand(suite.options(table=table, severities=(2,), stored="../c-bar")))
+        assert {one.shift for one in made} == set(rows(table))
+        assert {one.version for one in made} == {STORED_VERSION}
+        assert [dict(one.parameters) for one in made] == [{"severity": 2, "stored": "../c-bar"}] * 10
 
 
 def test_every_corruption_has_a_source_and_fifteen_there_are() -> None:

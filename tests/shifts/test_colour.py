@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_robust.shifts.registry import pixel_shift
+from pytest_robust.registry import pixel_shift
 
 SEVERITIES = list(product((224, 64, 32), range(1, 6)))
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_robust.shifts.defocus import MOST, _taps, defocus_blur, disk
-from pytest_robust.shifts.registry import pixel_shift
+from pytest_robust.registry import pixel_shift
+from pytest_robust.shifts.defocus import MOST, defocus_blur, disk, taps
+from tests.shifts import paper
 
 DEFOCUS = pixel_shift("imagenet-c", "defocus_blur")
 CASES = [(table, severity) for table in (224, 64, 32) for severity in range(1, 6)]
 
 
-def published(radius: float, alias: float) -> NDArray[np.float32]:
-    across = np.arange(-8, 9) if radius <= 8 else np.arange(-radius, radius + 1)
-    inside = (across[:, None] ** 2 + across**2 <= radius**2).astype(np.float32)
-    size = (3, 3) if radius <= 8 else (5, 5)
-    return np.asarray(cv2.GaussianBlur(inside / inside.sum(), ksize=size, sigmaX=alias))
-
-
 @pytest.mark.parametrize(("table", "severity"), CASES)
 def test_the_disk_is_the_published_one(table: int, severity: int) -> None:
     numbers = DEFOCUS.resolve({"severity": severity, "table": table}, 1, 1)
-    found, expected = (rule(numbers["radius"], numbers["alias"]) for rule in (disk, published))
+    found, expected = (rule(numbers["radius"], numbers["alias"]) for rule in (disk, paper.disk))
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-7
 
@@ -56,7 +49,7 @@ def test_a_disk_that_touches_its_square_brightens_the_image() -> None:
 def test_no_weight_hangs_on_a_last_bit() -> None:
     for table, severity in CASES:
         numbers = DEFOCUS.resolve({"severity": severity, "table": table}, 1, 1)
-        _, _, _, one = _taps(numbers["radius"], numbers["alias"])
+        _, _, _, one = taps(numbers["radius"], numbers["alias"])
         scaled = disk(numbers["radius"], numbers["alias"]) * one
         assert 60000 < one <= MOST
         assert np.abs(scaled - np.floor(scaled) - 0.5).min() > 1e-9

@@ -20,10 +20,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_robust.shifts import c_bar
+from pytest_robust.data.dataset import ArrayDataset, make_samples
+from pytest_robust.registry import Registry
+from pytest_robust.shifts import c_bar, swaps
 from pytest_robust.shifts.base import PixelShift
-from pytest_robust.shifts.registry import Registry
 from pytest_robust.shifts.streams import make
+from pytest_robust.spec.plan import Geometry
+from pytest_robust.views import resolution, swapped
+from pytest_robust.views.base import View
+from pytest_robust.views.resolution import SizedDataset
 
 FILE = Path(__file__).with_name("digests.json")
 SCALINGS: dict[str, list[dict[str, Any]]] = {
@@ -40,6 +45,16 @@ FOURIER: dict[str, list[dict[str, Any]]] = {
     "high_pass": [{"severity": radius} for radius in (0.02, 0.1, 0.3)],
     "single_frequency": [
         {"severity": amplitude, "frequency": pair} for pair in ([8, 8], [0, 22], [5, -3]) for amplitude in (0.05, 0.3)
+    ],
+}
+
+VIEWS = (*swapped.VIEWS, *resolution.VIEWS)
+MIXED: dict[str, list[dict[str, Any]]] = {
+    "fourier": [{"alpha": alpha, "axes": axes} for axes in ("chw", "hw") for alpha in (0.6, 1)],
+    "resolution": [
+        {"size": size, "resize": resize, "crop": crop}
+        for resize, crop in ((None, None), (None, 40), (44, 40), (50, None))
+        for size in (20, 40, 64)
     ],
 }
 
@@ -75,6 +90,8 @@ def cases(shift: PixelShift, textures: str) -> list[dict[str, Any]]:
         return [{"severity": epsilon, **inside} for inside, epsilon in product(insides, epsilons)]
     if shift.suite == "fourier":
         return FOURIER[shift.name]
+    if shift.suite == "resolution":
+        return [{"severity": size} for size in (20, 45, 64)]
     if shift.suite == "imagenet-c-bar":
         (suite,) = c_bar.SUITES
         entries = [suite.options(table=table) for table in ("imagenet", "cifar")]
@@ -90,6 +107,18 @@ def cases(shift: PixelShift, textures: str) -> list[dict[str, Any]]:
     ]
 
 
+def mixed(view: View, images: NDArray[np.uint8], parameters: dict[str, Any]) -> NDArray[np.uint8]:
+    """What a view of canvases makes: of each with the next one as its partner, or on a canvas of another size."""
+    if view.suite == "resolution":
+        samples = make_samples([str(i) for i in range(len(images))], [0] * len(images), [b""] * len(images))
+        data = SizedDataset(samples, 1, None, ArrayDataset(samples, 1, None, images), parameters["size"])
+        geometry = Geometry(parameters["resize"], parameters["crop"])
+        return np.stack([data.canvas(i, geometry) for i in range(len(images))])
+    rule = getattr(swaps, view.name)
+    pairs = zip(images, np.roll(images, -1, axis=0), strict=True)
+    return np.stack([rule(one, other, parameters["alpha"], parameters["axes"]) for one, other in pairs])
+
+
 def digests() -> dict[str, dict[str, Any]]:
     """Shift -> its version and the digest of each case."""
     images, ids = canvases(), ["n01440764/a.jpeg", "1", "größe/ß.png"]
@@ -103,6 +132,12 @@ def digests() -> dict[str, dict[str, Any]]:
                 name = " ".join(str(value) for key, value in parameters.items() if key != "textures")
                 rows[name] = hashlib.sha256(made.tobytes()).hexdigest()[:16]
             found[f"{shift.suite}.{shift.name}"] = {"version": shift.version, "cases": rows}
+    for view in VIEWS:
+        rows = {}
+        for parameters in MIXED[view.suite]:
+            made = mixed(view, images, parameters)
+            rows[" ".join(map(str, parameters.values()))] = hashlib.sha256(made.tobytes()).hexdigest()[:16]
+        found[f"{view.suite}.{view.name}"] = {"version": view.version, "cases": rows}
     return found
 
 
@@ -127,8 +162,8 @@ def found() -> dict[str, dict[str, Any]]:
     return digests()
 
 
-@pytest.mark.parametrize("shift", Registry().shifts(), ids=lambda shift: f"{shift.suite}.{shift.name}")
-def test_the_bytes_are_the_committed_ones(shift: PixelShift, found: dict[str, dict[str, Any]]) -> None:
+@pytest.mark.parametrize("shift", [*Registry().shifts(), *VIEWS], ids=lambda shift: f"{shift.suite}.{shift.name}")
+def test_the_bytes_are_the_committed_ones(shift: PixelShift | View, found: dict[str, dict[str, Any]]) -> None:
     committed = json.loads(FILE.read_text(encoding="utf-8"))
     name = f"{shift.suite}.{shift.name}"
     assert name in committed["shifts"], f"{name} is new: python {FILE.with_name('test_digests.py')} adds it"

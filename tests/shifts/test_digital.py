@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.digital import jpeg_compression, pixelate
-from pytest_robust.shifts.registry import pixel_shift
 
 
 @pytest.mark.parametrize(("scale", "block"), [(0.5, 2), (0.25, 4)])

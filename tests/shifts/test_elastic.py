@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.draws import Draws
 from pytest_robust.shifts.elastic import backwards, bell, elastic_transform, mirrored
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Stream, Streams
 from pytest_robust.shifts.streams import make
 

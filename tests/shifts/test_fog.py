@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.fog import plasma
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Stream, Streams
 from pytest_robust.shifts.streams import make
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy import stats
 
-from pytest_robust.shifts.registry import catalog, pixel_shift
+from pytest_robust.registry import catalog, pixel_shift
 from pytest_robust.shifts.rng import Streams
 from pytest_robust.shifts.spectrum import NUDGE, disk
 from pytest_robust.shifts.streams import make

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_robust.errors import RobustError
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts import ice, textures
 from pytest_robust.shifts.draws import Draws
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Streams
 from pytest_robust.shifts.streams import make
 

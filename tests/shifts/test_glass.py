@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.blur import gaussian_blur
 from pytest_robust.shifts.glass import offsets, sources
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Stream, Streams
 from pytest_robust.shifts.streams import make
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
-from pytest_robust.shifts.registry import catalog, pixel_shift
+from pytest_robust.registry import catalog, pixel_shift
 from pytest_robust.shifts.rng import Streams
 from pytest_robust.shifts.streams import make
 from pytest_robust.spec.catalog import Variant

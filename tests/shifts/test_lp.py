@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy import stats
 
+from pytest_robust.registry import Registry, catalog, pixel_shift
 from pytest_robust.shifts.gammas import FINITE
 from pytest_robust.shifts.lp_sampling import lp_noise
 from pytest_robust.shifts.lp_sets import SETS
 from pytest_robust.shifts.quantiles import normal
-from pytest_robust.shifts.registry import Registry, catalog, pixel_shift
 from pytest_robust.shifts.rng import Streams
 from pytest_robust.shifts.streams import make
 
@@ -218,6 +218,9 @@ def test_the_sets_have_the_papers_sizes(name: str, data: str, count: int) -> Non
         made = pixel_shift("lp-noise", shift).resolve(parameters, SIDE[data], SIDE[data])
         assert made["epsilon"] == epsilon
         assert made.get("inside", "ball") == "ball"
+    suite = catalog()["lp-noise"]
+    assert {one.side for one in suite.expand(suite.options(set=name, data=data))} == {SIDE[data]}
+    assert {one.side for one in suite.expand(suite.options(norms={"2": (1.0,)}))} == {None}
     if name == "lp-test":
         assert {row[0] for row in rows} == {"l0", *NORMS}
         assert all(sum(row[0] == shift for row in rows) == 10 for shift in ("l0", *NORMS))

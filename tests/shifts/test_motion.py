@@ -8,31 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.draws import Draws
 from pytest_robust.shifts.motion import Motion, motion_blur, offsets
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Streams
 from pytest_robust.shifts.streams import make
+from tests.shifts.paper import along_a_line
 
 MOTION = pixel_shift("imagenet-c", "motion_blur")
 CASES = [(table, severity) for table in (224, 64, 32) for severity in range(1, 6)]
-
-
-def along_a_line(image: NDArray[np.uint8], radius: int, sigma: float, degrees: float) -> NDArray[np.float64]:
-    """Width 2 ceil(radius) + 1; one side of a Gaussian from the pixel on; offsets rounded; edges repeated.
-
-    Checked against ``convert -motion-blur`` of ImageMagick 6.9.11, whose 16-bit result it meets to 1/500 of a level.
-    """
-    width = 2 * math.ceil(radius) + 1
-    kernel = [math.exp(-(i**2) / (2 * sigma**2)) for i in range(width)]
-    total = np.zeros(image.shape)
-    rows, columns = (np.arange(side) for side in image.shape[:2])
-    for i, weight in enumerate(kernel):
-        down = math.ceil(i * math.sin(math.radians(degrees)) - 0.5)
-        right = math.ceil(i * math.cos(math.radians(degrees)) - 0.5)
-        moved = image[np.clip(rows + down, 0, rows[-1])][:, np.clip(columns + right, 0, columns[-1])]
-        total += weight / sum(kernel) * moved
-    return total
 
 
 def assert_truncates(made: NDArray[np.uint8], exact: NDArray[np.float64], within: float) -> None:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.noise import (
     gaussian_noise,
     impulse_noise,
@@ -18,7 +19,6 @@ from pytest_robust.shifts.noise import (
     speckle_noise,
 )
 from pytest_robust.shifts.quantiles import SIZE, normal
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Streams
 
 STDS = [0.04, 0.08, 0.18, 0.38]

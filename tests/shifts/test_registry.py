@@ -14,8 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_robust.errors import RobustError
+from pytest_robust.registry import Registry, catalog, default_registry, pixel_shift
 from pytest_robust.shifts.base import PixelShift
-from pytest_robust.shifts.registry import Registry, catalog, default_registry, pixel_shift
 from pytest_robust.shifts.streams import make
 
 IMAGENET_C = [
@@ -57,10 +57,12 @@ def expand(suite: str, registry: Registry | None = None, **entry: Any) -> list[t
 def test_the_catalog_names_the_suites_and_every_variant_can_be_made() -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
     assert set(catalog()) >= {"imagenet-c", "imagenet-c-extra", "scaling", "lp-noise", "fourier", "imagenet-c-bar"}
-    made_of_pixels = {shift.suite for shift in default_registry().shifts()}
-    assert set(catalog()) - made_of_pixels == {"si-score"}
-    for suite in [suite for name, suite in catalog().items() if name in made_of_pixels]:
+    views = {(view.suite, view.name): view for view in default_registry().views()}
+    for suite in catalog().values():
         for variant in suite.expand(suite.options()):
+            if view := views.get((suite.name, variant.shift)):
+                assert variant.version == view.version
+                continue
             shift = pixel_shift(suite.name, variant.shift)
             assert (variant.version, variant.changes_size) == (shift.version, shift.changes_size)
             numbers = shift.resolve(variant.parameters, 8, 8)
@@ -118,7 +120,7 @@ def test_the_json_schema_lists_the_names() -> None:
 
 def test_collecting_imports_no_image_library() -> None:
     code = (
-        "import sys; from pytest_robust.shifts.registry import catalog; catalog();"
+        "import sys; from pytest_robust.registry import catalog; catalog();"
         "print([name for name in ('scipy', 'cv2', 'PIL', 'torch', 'onnxruntime') if name in sys.modules])"
     )
     done = subprocess.run(
@@ -135,7 +137,9 @@ def test_a_shift_of_the_users_own_becomes_a_suite() -> None:
     shift = registry.pixel_shift("mine", "darker")
     images = np.full((1, 2, 2, 3), 90, np.uint8)
     assert np.all(make(shift, images, ["a"], 0, shift.resolve({"severity": 3}, 2, 2)) == 30)
-    assert "mine" not in catalog(), "registries are apart"
+    assert ("mine", "darker") not in {(shift.suite, shift.name) for shift in default_registry().shifts()}, (
+        "registries are apart"
+    )
 
 
 def test_shifts_of_one_suite_may_differ_in_their_severities() -> None:
@@ -155,6 +159,7 @@ def test_shifts_of_one_suite_may_differ_in_their_severities() -> None:
     [
         ({"suite": "imagenet-c"}, "the suite imagenet-c is built in"),
         ({"suite": "natural"}, "the suite natural is built in"),
+        ({"suite": "stored"}, "the suite stored is built in"),
         ({"name": "a.b"}, "'a.b' must consist of letters, digits"),
         ({"suite": "a b"}, "'a b' must consist of letters, digits"),
     ],
@@ -173,6 +178,27 @@ def test_a_definition_may_be_read_again_but_a_name_is_given_once() -> None:
         registry.add(darker(rule=lambda images, bits, by: images))
 
 
+def test_what_is_added_to_one_registry_is_shared_with_the_process_alone() -> None:
+    process = Registry()
+    here, there = Registry(process), Registry(process)
+    here.add(darker())
+    assert "mine" in here.catalog()
+    assert "mine" not in there.catalog()
+    assert process.pixel_shift("mine", "darker").name == "darker"
+    there.add(darker())
+    with pytest.raises(RobustError, match=r"mine\.darker is added twice"):
+        Registry(process).add(darker(rule=lambda images, bits, by: images))
+
+
+def test_a_name_that_the_process_refuses_is_not_known_in_part() -> None:
+    process = Registry()
+    process.add(darker())
+    here = Registry(process)
+    with pytest.raises(RobustError, match="added twice"):
+        here.add(darker(rule=lambda images, bits, by: images))
+    assert "mine" not in here.catalog()
+
+
 def test_unknown_shifts_are_named() -> None:
     with pytest.raises(RobustError, match=r"there is no shift mine\.darker; a shift of your own must be registered"):
         pixel_shift("mine", "darker")
@@ -185,6 +211,8 @@ def test_names_are_found_alone_or_with_their_suite() -> None:
     assert registry.find("mine.contrast").suite == "mine"
     with pytest.raises(ValueError, match=r"'contrast' is the name of imagenet-c\.contrast and mine\.contrast"):
         registry.find("contrast")
+    with pytest.raises(ValueError, match=r"there is no shift 'imagenet-c.fogg'; did you mean 'imagenet-c.fog'"):
+        registry.find("imagenet-c.fogg")
     with pytest.raises(ValueError, match="there is no shift 'gausian_noise'; did you mean 'gaussian_noise'"):
         registry.find("gausian_noise")
     with pytest.raises(ValueError, match=r"there is no shift 'zzz'$"):

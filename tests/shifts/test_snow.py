@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.draws import Draws
 from pytest_robust.shifts.motion import Motion
 from pytest_robust.shifts.quantiles import normal
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Stream, Streams
 from pytest_robust.shifts.snow import Flakes
 from pytest_robust.shifts.streams import make

@@ -8,11 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.quantiles import normal
-from pytest_robust.shifts.registry import pixel_shift
 from pytest_robust.shifts.rng import Stream, Streams
 from pytest_robust.shifts.spatter import Liquid, distances
 from pytest_robust.shifts.streams import make
+from tests.shifts import paper
 
 SPATTER = pixel_shift("imagenet-c-extra", "spatter")
 CASES = [(table, severity) for table in (224, 64, 32) for severity in range(1, 6)]
@@ -20,26 +21,6 @@ CASES = [(table, severity) for table in (224, 64, 32) for severity in range(1, 6
 
 def noise(bits: Stream, size: tuple[int, int], mean: float, std: float) -> NDArray[np.float64]:
     return mean + std * normal().astype(float)[bits.uint16(size[0] * size[1])].reshape(size)
-
-
-def published(
-    image: NDArray[np.uint8], liquid: NDArray[np.float64], threshold: float, strength: float, mud: int
-) -> NDArray[np.float64]:
-    """What smooth noise does to an image, grey levels; in floating point but for what OpenCV does in whole numbers."""
-    x = image / 255
-    liquid = np.where(liquid < threshold, 0, liquid)
-    if mud:
-        cover = ndimage.gaussian_filter((liquid > threshold).astype(float), strength, mode="nearest", truncate=4)
-        cover[cover < 0.8] = 0
-        return 255 * (x * (1 - cover[..., None]) + cover[..., None] * np.array([63, 42, 20]) / 255)
-    drops = (liquid * 255).astype(np.uint8)
-    distance = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
-    _, distance = cv2.threshold(distance, 20, 20, cv2.THRESH_TRUNC)
-    relief = cv2.equalizeHist(cv2.blur(distance, (3, 3)).astype(np.uint8))
-    relief = cv2.filter2D(relief, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]))
-    shine = drops * cv2.blur(relief, (3, 3)).astype(np.float32)
-    shine = shine / shine.max() * strength if shine.any() else shine
-    return 255 * np.minimum(x + shine[..., None] * np.array([175, 238, 238]) / 255, 1)
 
 
 @pytest.mark.parametrize(("table", "severity"), CASES)
@@ -58,7 +39,8 @@ def test_it_is_the_rule(pictures: NDArray[np.uint8], table: int, severity: int, 
         # Half a thousandth of a level. It moves one pixel in a thousand across a threshold: an edge found or lost
         # there changes a drop's shine, so the rest of the rule is compared on the same liquid.
         assert np.abs(liquid - ndimage.gaussian_filter(drawn, sigma, mode="nearest", truncate=4)).max() < 5e-5
-        rest = published(image, liquid, *(numbers[key] for key in ("threshold", "strength", "mud"))) + 2**-10 - one
+        row = (numbers[key] for key in ("threshold", "strength", "mud"))
+        rest = np.minimum(paper.spattered(image / 255, liquid, *row), 1) * 255 + 2**-10 - one
         assert rest.min() > -0.02
         assert rest.max() < 1.02
         touched += float(np.mean(one != image))

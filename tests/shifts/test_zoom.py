@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from pytest_robust.shifts.registry import pixel_shift
+from pytest_robust.registry import pixel_shift
 from pytest_robust.shifts.zoom import enlarged, zoom_blur
+from tests.shifts import paper
 
 ZOOM = pixel_shift("imagenet-c", "zoom_blur")
 CASES = [(table, severity) for table in (224, 32) for severity in range(1, 6)]
@@ -19,24 +17,6 @@ LISTED = {
     64: [(1, 1.06, 7), (1, 1.11, 12), (1, 1.15, 16), (1, 1.20, 21), (1, 1.25, 26)],
     32: [(1, 1.06, 7), (1, 1.11, 12), (1, 1.15, 16), (1, 1.20, 21), (1, 1.25, 26)],
 }
-RANGES = {
-    224: [(1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)],
-    32: [(1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)],
-}
-
-
-def published(image: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of the image and its centre-zoomed versions, grey levels."""
-    x = image / 255
-    height, width = x.shape[:2]
-    total = x.copy()
-    for factor in factors:
-        rows, columns = math.ceil(height / factor), math.ceil(width / factor)
-        top, left = (height - rows) // 2, (width - columns) // 2
-        large = ndimage.zoom(x[top : top + rows, left : left + columns], (factor, factor, 1), order=1)
-        down, right = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
-        total += large[down : down + height, right : right + width]
-    return total / (len(factors) + 1) * 255
 
 
 @pytest.mark.parametrize(("table", "severity"), CASES)
@@ -46,9 +26,8 @@ def test_it_is_the_mean_of_the_zoomed_images(
 ) -> None:
     images = np.tile(pictures, (1, 2, 1, 1))[:, : size[0], : size[1]]
     numbers = ZOOM.resolve({"severity": severity, "table": table}, *size)
-    made = ZOOM.apply(images, [None] * 4, **numbers)
-    end, step = RANGES[table][severity - 1]
-    expected = np.stack([published(image, np.arange(1, end, step)) for image in images])
+    made, rng = ZOOM.apply(images, [None] * 4, **numbers), np.random.default_rng(0)
+    expected = np.stack([paper.levels("zoom_blur", image, severity, table, rng) for image in images])
     rest = expected + 2**-10 - made
     # positions are rounded to 2**-8 pixels, and the texture leaps by 255 from one pixel to the next
     assert rest.min() > -0.25

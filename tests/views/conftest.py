@@ -12,9 +12,9 @@ from PIL import Image
 
 from pytest_robust.data import open_dataset
 from pytest_robust.errors import Mark
-from pytest_robust.shifts.base import Derived, ViewInputs
-from pytest_robust.shifts.registry import default_registry
+from pytest_robust.registry import default_registry
 from pytest_robust.spec.plan import DatasetPlan, Geometry, PathText, ShiftPlan
+from pytest_robust.views.base import Derived, ViewInputs
 
 MARK = Mark("specs/a.yaml", 3, 3)
 

@@ -117,7 +117,11 @@ def test_a_named_subset_is_kept_and_recorded_by_its_name(tmp_path, derive, paint
     [
         (("cta",), {}, ("the class 'cta' is none of the spec's classes (closest: 'cat')", "classes_map")),
         (("cta",), {"classes_map": {"kat": 1}}, ("classes_map names 'kat', which is no class of these images",)),
-        (("cta",), {"classes_map": {"cta": "cow"}}, ("the class 'cta' is none of the spec's classes",)),
+        (
+            ("cta",),
+            {"classes_map": {"cta": "dgo"}},
+            ("mapped to 'dgo', which is none of the spec's", "(closest: 'dog'); correct"),
+        ),
         (("cta",), {"classes_map": {"cta": 3}}, ("is mapped to 3", "outside the 3 classes (0 to 2)")),
         (("cat", "dog"), {"label_subset": [0, 1]}, ("label_subset lacks the class 2 of dog/0.png and of 2 samples",)),
         (("cat",), {"label_subset": [1, 7]}, ("label_subset names the class 7, and there are 3 (0 to 2)",)),

@@ -12,7 +12,7 @@ from pytest_robust.data import open_dataset
 from pytest_robust.data.compose import Scene, compose, square
 from pytest_robust.data.cutouts import backgrounds_of
 from pytest_robust.errors import RobustError
-from pytest_robust.shifts.registry import catalog
+from pytest_robust.registry import catalog
 from pytest_robust.spec.plan import DatasetPlan, Geometry
 from pytest_robust.views.composed import MIXED
 from tests.views.conftest import MARK
@@ -209,6 +209,23 @@ def test_objects_that_stick_out_are_left_out_and_an_uneven_loss_is_told(cutouts,
     assert (len(even.dataset.samples.ids), even.notes) == (6, ())
     with pytest.raises(RobustError, match=r"no object of si-score.location-0.00x0.00 is inside by 0.95 or more"):
         derive("si-score", "location", "0.00x0.00", cutouts, parameters=parameters([0.0, 0.0], min_inside=0.95))
+
+
+def test_a_value_that_loses_all_its_images_is_never_dropped_from_a_whole_factor(cutouts, derive):
+    asked = parameters([0.0, 0.0], [0.5, 0.5], min_inside=0.95)
+    with pytest.raises(RobustError, match=r"si-score.location at 0.00x0.00 is inside by 0.95 or more; lower min"):
+        derive("si-score", "location", None, cutouts, parameters=asked)
+
+
+def test_values_that_lose_different_shares_are_told(cutouts, derive):
+    made = derive("si-score", "size", None, cutouts, parameters=parameters(0.1, 1.0, min_inside=0.95, background=64))
+    assert made.dataset.groups["size"].count("1") == 2
+    assert made.notes == (
+        "min_inside 0.95 leaves out 4 of 12 images, unevenly over the values and classes (class 0 at 1 2 of 2, class 1 "
+        "at 1 2 of 4, class 0 at 0.1 0 of 2); the accuracies of such cases do not compare",
+    )
+    even = parameters(0.1, 0.2, min_inside=0.95, background=64)
+    assert derive("si-score", "size", None, cutouts, parameters=even).notes == ()
 
 
 def test_right_angles_among_others_are_told(cutouts, derive):

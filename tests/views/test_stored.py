@@ -1,12 +1,14 @@
 """Published sets in their layouts: which rows and files a cell takes, what of the geometry applies, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pytest_robust.data import open_dataset
 from pytest_robust.data.dataset import select
 from pytest_robust.errors import RobustError
-from pytest_robust.shifts.registry import catalog
+from pytest_robust.registry import catalog
 from pytest_robust.spec.plan import DatasetPlan, Geometry
 from tests.views.conftest import MARK
 
@@ -64,6 +66,32 @@ def test_a_tree_has_the_ids_labels_and_limit_of_the_clean_folder(tree, val, deri
     for position, name in enumerate(made.dataset.samples.ids):
         red = 60 + 5 * int(name[-6])
         assert abs(int(made.dataset.image(position)[0, 0, 0]) - red) <= 2
+
+
+def test_imagenet_c_bar_is_published_in_both_layouts(tree, val, arrays, clean, derive, place):
+    """The tree of ImageNet-C-bar and the arrays of CIFAR-10-C-bar are those of ImageNet-C and CIFAR-10-C."""
+    (tree / "fog").rename(tree / "sparkles")
+    made = derive("imagenet-c-bar", "sparkles", 3, val, stored=place(tree))
+    assert made.dataset.samples.ids == open_dataset(val).samples.ids
+    folder, images = arrays
+    (folder / "fog.npy").rename(folder / "lines.npy")
+    made = derive("imagenet-c-bar", "lines", 2, clean, stored=place(folder))
+    rows = [int(name) for name in made.dataset.samples.ids]
+    assert np.array_equal(made.dataset.image(0), images[6 + rows[0]])
+    assert (made.source, made.dataset.samples.labels.tolist()) == ("stored", [[0, 1, 2, 2, 1, 0][row] for row in rows])
+
+
+def test_a_number_per_class_keeps_the_same_images_as_of_the_clean_ones(tree, val, arrays, clean, derive, place):
+    val, clean = replace(val, limit=None, per_class=1), replace(clean, limit=None, per_class=1)
+    for made, base in (
+        (stored(derive, 3, val, place(tree)), val),
+        (stored(derive, 2, clean, place(arrays[0])), clean),
+    ):
+        assert made.dataset.samples.ids == open_dataset(base).samples.ids
+        assert len(made.dataset.samples.ids) == 3
+        assert made.dataset.notes == ()
+    (note,) = stored(derive, 3, replace(val, per_class=2), place(tree)).dataset.notes
+    assert note.endswith("all of which are taken: class 0 has 1")
 
 
 def test_the_severities_share_their_samples_and_differ_in_the_recorded_contents(tree, val, derive, place):

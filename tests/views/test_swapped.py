@@ -7,7 +7,7 @@ import pytest
 
 from pytest_robust.data import open_dataset
 from pytest_robust.errors import RobustError
-from pytest_robust.shifts.registry import catalog
+from pytest_robust.registry import catalog
 from pytest_robust.shifts.swaps import amplitude_swap, partner_of, phase_swap
 from pytest_robust.spec.plan import DatasetPlan, Geometry
 from tests.views.conftest import MARK

@@ -1,8 +1,8 @@
 """Which shifts there are.
 
-A family is a module with `SHIFTS`, or with `VIEWS` where its shifts bring samples; where its spec entry has keys of
-its own it has `SUITES` as well. To add a family, write the module and name it below. Nothing here imports scipy,
-OpenCV or Pillow.
+A family is a module with `SHIFTS`, with `VIEWS` where its shifts bring samples, or with both; where its spec entry has
+keys of its own it has `SUITES` as well. To add a family, write the module and name it below. Nothing here imports
+scipy, OpenCV or Pillow.
 """
 
 from __future__ import annotations
@@ -14,33 +14,49 @@ from typing import TYPE_CHECKING, Any
 from pytest_robust.errors import RobustError
 from pytest_robust.shifts import c_bar, clean, fourier, imagenet_c, lp, scaling
 from pytest_robust.shifts.suites import severity_suite
-from pytest_robust.views import natural, si_score, stored, swapped
+from pytest_robust.views import natural, resolution, si_score, stored, swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_robust.shifts.base import PixelShift, View
+    from pytest_robust.shifts.base import PixelShift
     from pytest_robust.spec.catalog import Catalog, Suite
     from pytest_robust.spec.plan import ShiftPlan
+    from pytest_robust.views.base import View
 
-_FAMILIES = (clean, imagenet_c, scaling, lp, fourier, c_bar)
-_VIEWS = (natural, si_score, swapped)
+_FAMILIES: tuple[Any, ...] = (
+    clean,
+    imagenet_c,
+    c_bar,
+    scaling,
+    resolution,
+    lp,
+    fourier,
+    swapped,
+    si_score,
+    natural,
+    stored,
+)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Registry:
-    """The shifts that specs may name: the built-in ones and those that a conftest adds."""
+    """The shifts that specs may name: the built-in ones and those that a conftest adds.
 
-    def __init__(self) -> None:
+    Args:
+        shared: told of every shift that is added here. So the specs below a conftest see its shifts and others do not,
+            while the process, which runs them all, knows each.
+    """
+
+    def __init__(self, shared: Registry | None = None) -> None:
+        self._shared = shared
         self._shifts: dict[tuple[str, str], PixelShift] = {}
+        self._views: dict[tuple[str, str], View] = {}
         self._special: dict[str, Suite] = {}
         for family in _FAMILIES:
-            self._shifts |= {(shift.suite, shift.name): shift for shift in family.SHIFTS}
+            self._shifts |= {(shift.suite, shift.name): shift for shift in getattr(family, "SHIFTS", ())}
+            self._views |= {(view.suite, view.name): view for view in getattr(family, "VIEWS", ())}
             self._special |= {suite.name: suite for suite in getattr(family, "SUITES", ())}
-        self._views: dict[tuple[str, str], View] = {}
-        for views in _VIEWS:
-            self._views |= {(view.suite, view.name): view for view in views.VIEWS}
-            self._special |= {suite.name: suite for suite in getattr(views, "SUITES", ())}
         self._built_in = frozenset(suite for suite, _ in (*self._shifts, *self._views))
 
     def add(self, shift: PixelShift) -> None:
@@ -61,11 +77,21 @@ class Registry:
         known = self._shifts.get((shift.suite, shift.name))
         if known is not None and known != shift and _place(known.apply) != _place(shift.apply):
             raise RobustError(f"the shift {shift.suite}.{shift.name} is added twice; give one of them another name")
+        if self._shared is not None:
+            self._shared.add(shift)
         self._shifts[shift.suite, shift.name] = shift
 
     def shifts(self) -> tuple[PixelShift, ...]:
-        """Every shift, in the order of the suites."""
+        """Every pixel shift, in the order of the suites."""
         return tuple(self._shifts.values())
+
+    def views(self) -> tuple[View, ...]:
+        """Every shift that brings samples, in the order of the suites."""
+        return tuple(self._views.values())
+
+    def own(self) -> tuple[PixelShift, ...]:
+        """The shifts that were added."""
+        return tuple(shift for shift in self.shifts() if shift.suite not in self._built_in)
 
     def catalog(self) -> Catalog:
         """The suites that a spec entry may name; `clean` is not one, every model has it."""
@@ -79,7 +105,7 @@ class Registry:
     def view(self, shift: ShiftPlan) -> View | None:
         """The view that a column asks for, None where it is a pixel shift."""
         found = self._views.get((shift.suite, shift.shift))
-        return stored.VIEW if found is None and shift.stored is not None else found
+        return self._views["stored", "stored"] if found is None and shift.stored is not None else found
 
     def pixel_shift(self, suite: str, shift: str) -> PixelShift:
         """A shift by suite and name.
@@ -93,17 +119,23 @@ class Registry:
             raise RobustError(f"there is no shift {suite}.{shift}; a shift of your own must be registered") from None
 
     def find(self, name: str) -> PixelShift:
-        """A shift by its name, or by ``suite.name``.
+        """A pixel shift by its name, or by ``suite.name``.
 
         Raises:
-            ValueError: no shift has the name, or several have.
+            ValueError: no shift has the name, or several have, or it brings samples of its own; the sentence then says
+                how to have it.
         """
-        found = [shift for (suite, own), shift in self._shifts.items() if name in (own, f"{suite}.{own}")]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        every: dict[tuple[str, str], PixelShift | View] = {**self._shifts, **self._views}
+        found = [shift for (suite, own), shift in every.items() if name in (own, f"{suite}.{own}")]
+        if len(found) > 1:
             raise ValueError(f"{name!r} is the name of {' and '.join(f'{one.suite}.{one.name}' for one in found)}")
-        near = difflib.get_close_matches(name, [own for _, own in self._shifts], n=1)
+        if found:
+            key = found[0].suite, found[0].name
+            if view := self._views.get(key):
+                raise ValueError(f"{'.'.join(key)} needs more than the images it shifts; {view.instead}")
+            return self._shifts[key]
+        names = [".".join(key) for key in every] if "." in name else [own for _, own in every]
+        near = difflib.get_close_matches(name, names, n=1)
         raise ValueError(f"there is no shift {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
