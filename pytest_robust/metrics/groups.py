@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 
-def group_means(right: NDArray[np.bool_], groups: Sequence[Hashable]) -> dict[Hashable, float]:
-    """Accuracy of every group, in the order in which groups first occur.
+def group_accuracies(counts: Mapping[str, Mapping[str, int]], column: str) -> dict[str, float]:
+    """Accuracy of every group of one column.
 
     Args:
-        right: whether each prediction is correct, bool, shape (n,).
-        groups: the group of each sample, n values such as ``size(0.2)``.
+        counts: ``column=value`` -> {n, correct}, as `Measurement.groups` has them.
+        column: the column, such as ``size``.
 
-    Raises:
-        ValueError: the two differ in length.
+    Returns:
+        By value; empty where the column has no groups.
     """
-    members: dict[Hashable, list[bool]] = {}
-    for group, hit in zip(groups, right.tolist(), strict=True):
-        members.setdefault(group, []).append(hit)
-    return {group: sum(hits) / len(hits) for group, hits in members.items()}
+    found = {name.partition("=")[2]: one for name, one in counts.items() if name.partition("=")[0] == column}
+    return {value: one["correct"] / one["n"] for value, one in found.items()}
 
 
-def unweighted_mean(means: Mapping[Hashable, float]) -> float:
+def unweighted_mean(means: Collection[float]) -> float:
     """SI-Score's average: the mean of group means, however many samples each group has.
 
     Raises:
@@ -36,7 +34,7 @@ def unweighted_mean(means: Mapping[Hashable, float]) -> float:
     """
     if not means:
         raise ValueError("a mean over groups needs at least one group")
-    return sum(means.values()) / len(means)
+    return sum(means) / len(means)
 
 
 class ClassAccuracy(NamedTuple):

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_robust.metrics.trend import sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike, NDArray
 
-def largest_rise(points: Sequence[tuple[float, float]], suite: str) -> float:
+
+def largest_rise(strengths: Sequence[float], drops: ArrayLike) -> NDArray[np.float64]:
     """The most that accuracy rises from one severity, or from clean, to any stronger one; 0 if it never does.
 
     Neighbours alone would miss a slow climb over several severities.
 
     Args:
-        points: (severity, drop from clean) per cell, in any order.
-        suite: the suite, which decides what strength means; scaling has two sides, judged apart.
+        strengths: as in `sides`; two sides are judged apart.
+        drops: from clean, shape (..., severities).
+
+    Returns:
+        Shape (...).
     """
-    largest = 0.0
-    for strengths, drops in sides(points, suite):
-        deepest = 0.0
-        for _, drop in sorted(zip(strengths, drops, strict=True)):
-            largest = max(largest, deepest - drop)
-            deepest = max(deepest, drop)
+    largest = np.zeros(np.shape(drops)[:-1])
+    for side in sides(strengths):
+        ladder = side.drops(drops)
+        rises = np.maximum.accumulate(ladder, axis=-1) - ladder
+        largest = np.maximum(largest, rises.max(axis=-1))
     return largest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,13 +10,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def phase_reliance(
-    predicted: NDArray[np.uint16], phase: NDArray[np.uint16], amplitude: NDArray[np.uint16]
-) -> float | None:
-    """Accuracy by the phase owner's label less accuracy by the amplitude owner's, on images that have both.
+class Followed(NamedTuple):
+    """Shares of predictions that are the class of the phase's owner, and of the amplitude's, of `n` mixed images."""
 
-    Made for the swaps of Chen et al. (arXiv 2108.08487): 1 follows the phase alone, -1 the amplitude alone. Pairs of
-    one class say nothing and are left out.
+    phase: float
+    amplitude: float
+    n: int
+
+    @property
+    def reliance(self) -> float:
+        """In [-1, 1]: 1 follows the phase alone, -1 the amplitude alone."""
+        return self.phase - self.amplitude
+
+
+def followed(
+    predicted: NDArray[np.uint16], phase: NDArray[np.uint16], amplitude: NDArray[np.uint16]
+) -> Followed | None:
+    """Which owner's class is predicted, over images whose two owners are of two classes.
+
+    Made for the swaps of Chen et al. (arXiv 2108.08487). Pairs of one class say nothing and are left out.
 
     Args:
         predicted: predicted classes, shape (n,).
@@ -24,7 +36,7 @@ def phase_reliance(
         amplitude: the class of the image that gave the amplitude, shape (n,).
 
     Returns:
-        In [-1, 1]; None where no pair has two classes.
+        The two shares; None where no pair has two classes.
 
     Raises:
         ValueError: the arrays differ in shape.
@@ -34,4 +46,5 @@ def phase_reliance(
     telling = phase != amplitude
     if not telling.any():
         return None
-    return float(np.mean(predicted[telling] == phase[telling]) - np.mean(predicted[telling] == amplitude[telling]))
+    by_phase, by_amplitude = (float(np.mean(predicted[telling] == owner[telling])) for owner in (phase, amplitude))
+    return Followed(by_phase, by_amplitude, int(telling.sum()))

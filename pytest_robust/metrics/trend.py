@@ -1,69 +1,93 @@
-"""Does accuracy fall as a shift grows stronger? Correlation of strength and drop, positive if it does."""
+"""Does accuracy fall as a shift grows stronger? Correlation of strength and drop, positive if it does.
+
+A strength is the distance from clean, which is 0. Shifts that go two ways, as shrinking and enlarging, have negative
+strengths on one side and positive ones on the other; each side is a ladder of its own. Drops are arrays of shape
+(..., severities): a whole set of draws is correlated at once.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import ArrayLike, NDArray
 
-def strength(suite: str, severity: float) -> float:
-    """How far a severity is from no shift: |log2 multiple| for scaling, the severity itself elsewhere."""
-    return abs(math.log2(severity)) if suite == "scaling" else float(severity)
-
-
-def pearson(strengths: Sequence[float], drops: Sequence[float]) -> float | None:
-    """Pearson's correlation; None where either side does not vary."""
-    if len(set(strengths)) < 2 or len(set(drops)) < 2:
-        return None
-    return float(np.corrcoef(strengths, drops)[0, 1])
+    Floats = NDArray[np.float64]
 
 
-def spearman(strengths: Sequence[float], drops: Sequence[float]) -> float | None:
+def pearson(strengths: ArrayLike, drops: ArrayLike) -> Floats:
+    """Pearson's correlation along the last axis; NaN where either side does not vary."""
+    first, second = np.asarray(strengths, float), np.asarray(drops, float)
+    varies = (np.ptp(first, axis=-1) > 0) & (np.ptp(second, axis=-1) > 0)
+    first = first - first.mean(axis=-1, keepdims=True)
+    second = second - second.mean(axis=-1, keepdims=True)
+    size = np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
+    correlation = (first * second).sum(axis=-1) / np.where(varies, size, 1)
+    return np.where(varies, np.clip(correlation, -1, 1), np.nan)
+
+
+def spearman(strengths: ArrayLike, drops: ArrayLike) -> Floats:
     """Spearman's correlation: Pearson's of the ranks, ties sharing their mean rank."""
     return pearson(_ranks(strengths), _ranks(drops))
 
 
-def sides(points: Sequence[tuple[float, float]], suite: str) -> list[tuple[list[float], list[float]]]:
-    """The ladders of one shift as (strengths, drops): shrinking and enlarging apart for scaling, else a single one.
+class Side(NamedTuple):
+    """One ladder: rising strengths, clean first as 0, and the positions of their severities after clean's.
+
+    Attributes:
+        strengths: of clean and the severities, shape (positions + 1,); of both sides positive.
+        positions: where the severities stand.
+        below: whether the side's strengths were negative.
+    """
+
+    strengths: list[float]
+    positions: list[int]
+    below: bool = False
+
+    def drops(self, drops: ArrayLike) -> Floats:
+        """The drops of this side, shape (..., strengths), with 0 for clean."""
+        own = np.asarray(drops, float)[..., self.positions]
+        return np.concatenate([np.zeros((*own.shape[:-1], 1)), own], axis=-1)
+
+
+def sides(strengths: Sequence[float]) -> list[Side]:
+    """The ladders of one shift: negative and positive strengths apart.
 
     Args:
-        points: (severity, drop from clean) per cell; clean itself joins every side as strength 0, drop 0.
-        suite: the suite, which decides what strength means.
+        strengths: in any order; 0 is no shift and left out.
     """
-    parts = [points]
-    if suite == "scaling":
-        parts = [[point for point in points if point[0] < 1], [point for point in points if point[0] > 1]]
-    return [
-        ([0.0, *(strength(suite, severity) for severity, _ in part)], [0.0, *(drop for _, drop in part)])
-        for part in parts
-        if part
-    ]
+    positions = range(len(strengths))
+    parts = {
+        True: [i for i in positions if strengths[i] < 0],
+        False: [i for i in positions if strengths[i] > 0],
+    }
+    ladders = {below: sorted(part, key=lambda i: abs(strengths[i])) for below, part in parts.items() if part}
+    return [Side([0.0, *(abs(strengths[i]) for i in part)], part, below) for below, part in ladders.items()]
 
 
 def weakest_side(
-    points: Sequence[tuple[float, float]],
-    suite: str,
-    correlation: Callable[[Sequence[float], Sequence[float]], float | None],
-) -> float | None:
-    """The correlation over one ladder; of shrinking and enlarging apart, the smaller, for scaling.
+    strengths: Sequence[float], drops: ArrayLike, correlation: Callable[[ArrayLike, ArrayLike], Floats]
+) -> Floats:
+    """The correlation over one ladder; of two sides the smaller, of those that vary.
 
     Args:
-        points: as in `sides`.
-        suite: the suite.
+        strengths: as in `sides`.
+        drops: from clean, shape (..., severities).
         correlation: `pearson` or `spearman`.
 
     Returns:
-        None where a side does not vary, or there is none.
+        Shape (...); NaN where no side varies.
     """
-    values = [correlation(strengths, drops) for strengths, drops in sides(points, suite)]
-    return None if not values or None in values else min(value for value in values if value is not None)
+    found = [correlation(side.strengths, side.drops(drops)) for side in sides(strengths)]
+    return np.fmin.reduce(found) if found else np.full(np.shape(drops)[:-1], np.nan)
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    array = np.asarray(values, dtype=float)
-    return [float((array < value).sum() + ((array == value).sum() + 1) / 2) for value in array]
+def _ranks(values: ArrayLike) -> Floats:
+    array = np.asarray(values, float)
+    ours, others = array[..., :, None], array[..., None, :]
+    ranks: Floats = (others < ours).sum(axis=-1) + ((others == ours).sum(axis=-1) + 1) / 2
+    return ranks

@@ -1,7 +1,8 @@
 """The verdict on a cell or an aggregate: pure mathematics on counts, without pytest, a model or a file."""
 
-from pytest_robust.verdict.aggregate import Held, against_golden, bounded, bounded_surely
+from pytest_robust.verdict.aggregate import Change, Held, against_golden, bounded, bounded_surely
 from pytest_robust.verdict.evidence import Evidence, Finding, GoldenEvidence, Judgement, Role, Verdict
+from pytest_robust.verdict.exchanged import Exchanged, exchanged
 from pytest_robust.verdict.images import Images, PairedCell, images_to_decide, interval, split
 from pytest_robust.verdict.intervals import clopper_pearson, clopper_pearson_upper, tango, tango_upper, wilson
 from pytest_robust.verdict.judge import fails, judge, updated
@@ -15,12 +16,15 @@ from pytest_robust.verdict.power import (
     samples_to_prove,
     smallest_decisive,
 )
+from pytest_robust.verdict.reduction import reduction_interval
 from pytest_robust.verdict.signflip import sign_flip_midp
 from pytest_robust.verdict.wording import what_n_can_see
 
 __all__ = [
+    "Change",
     "Decisive",
     "Evidence",
+    "Exchanged",
     "Finding",
     "Flips",
     "GoldenEvidence",
@@ -37,6 +41,7 @@ __all__ = [
     "clopper_pearson_upper",
     "compare",
     "connor_n",
+    "exchanged",
     "fails",
     "holm",
     "images_to_decide",
@@ -44,6 +49,7 @@ __all__ = [
     "judge",
     "mcnemar_midp",
     "minimum_detectable_drop",
+    "reduction_interval",
     "samples_to_decide",
     "samples_to_prove",
     "sign_flip_midp",

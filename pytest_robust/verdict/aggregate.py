@@ -1,27 +1,46 @@
 """The judge of aggregates: a value and its limits, or a change split over images, in; verdicts with sentences out.
 
 Limits on a measured value are plain comparisons, but of a comparison of two models: there a limit inside the interval
-of the value leaves it open (INCONCLUSIVE). A rise over the golden fails as a cell's drop does: only if it is above
-its limit and significant at alpha/m, with the sign-flip test over images in place of McNemar's.
+of the value leaves it open (INCONCLUSIVE). A change for the worse since the golden fails as a cell's drop does: only
+if it is above its limit and significant at alpha/m, by exchanging golden and candidate image by image in place of
+McNemar's test.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_robust.verdict import wording
-from pytest_robust.verdict.evidence import Verdict
-from pytest_robust.verdict.images import images_to_decide, interval
+from pytest_robust.verdict.evidence import Role, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_robust.spec.plan import Gate
-    from pytest_robust.verdict.images import Images
 
 _ROUNDING = 1e-12
 """What sums of floats may be off by: 0.8 - 0.7 keeps a limit of 0.1."""
+
+
+class Change(Protocol):
+    """A change of an aggregate since its golden, as `Images` and `Exchanged` measure it; positive is worse."""
+
+    @property
+    def total(self) -> float:
+        """The change."""
+
+    def p_worse(self) -> float:
+        """One-sided p of a change for the worse, where golden and candidate are exchangeable on every image."""
+
+    def p_better(self) -> float:
+        """The same for a change for the better."""
+
+    def upper(self, alpha: float) -> float | None:
+        """Upper bound of the change, wrong with probability about `alpha`; None where none is known."""
+
+    def wanted(self, level: float) -> int:
+        """Images that would make the observed change for the worse significant at `level`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +56,9 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}f}"
 
 
-def change(value: float, digits: int = 4) -> str:
+def signs(value: float, digits: int = 4) -> str:
     """0.02 -> ``+0.0200``, 0 -> ``0.0000``."""
+    value = 0.0 if abs(value) <= _ROUNDING else value
     return f"{value:{'+' if value else ''}.{digits}f}"
 
 
@@ -78,23 +98,25 @@ def bounded_surely(
     *,
     at_most: bool,
     alpha: float,
+    show: Callable[[float, int], str] = wording.points,
 ) -> Held:
     """Compare a value that has an interval with its limit: outside FAIL, limit within the interval INCONCLUSIVE.
 
     Args:
-        label: the value in words; it is a share, and printed in percentage points.
+        label: the value in words.
         value: as measured.
         bounds: its interval.
         limit: as in `bounded`.
         at_most: as in `bounded`.
         alpha: the chance of either bound to be wrong.
+        show: as in `bounded`; percentage points unless given.
     """
-    held = bounded(label, value, limit, at_most=at_most, show=wording.points)
-    low, high = (wording.points(bound) for bound in bounds)
+    held = bounded(label, value, limit, at_most=at_most, show=show)
+    low, high = (show(bound, 2) for bound in bounds)
     open_ = bounds[1] - limit > _ROUNDING if at_most else limit - bounds[0] > _ROUNDING
     within = f"{100 * (1 - 2 * alpha):.4g}% interval {low} to {high}"
     if held.verdict is Verdict.PASS and open_:
-        shown, allowed = told_apart(value, limit, wording.points)
+        shown, allowed = told_apart(value, limit, show)
         side = "at most" if at_most else "at least"
         sentence = f"{label} {shown} ({within}) is not surely {side} {allowed}"
         return Held(Verdict.INCONCLUSIVE, sentence)
@@ -104,48 +126,67 @@ def bounded_surely(
 def against_golden(
     label: str,
     value: float,
-    images: Images,
-    firm: Images | None,
+    change: Change,
+    firm: Change | None,
     limit: float,
     *,
     family: int,
     gate: Gate,
+    role: Role = "latest",
+    larger_is_worse: bool = True,
 ) -> Held:
-    """Judge the rise of an aggregate over its golden.
+    """Judge the change of an aggregate since its golden.
 
     Args:
-        label: the aggregate in words; a larger value is worse.
+        label: the aggregate in words.
         value: as measured now.
-        images: the change since the golden, image by image; its total is the rise.
+        change: the change for the worse since the golden.
         firm: the same with near-tie samples counted as unchanged, where numeric noise may have made the change.
-        limit: the largest rise allowed.
+        limit: the largest change for the worse allowed.
         family: declared golden tests of the model; 0 counts as 1.
         gate: how verdicts are reached.
+        role: which golden.
+        larger_is_worse: whether the value became worse by rising, or by falling.
     """
     level = gate.alpha / max(1, family)
-    rise = images.total
-    p = images.p_worse()
-    moved, allowed = told_apart(rise, limit, change)
-    golden = number(value - rise)
-    first = f"{label} {number(value)}, {moved} vs golden {golden}"
-    if rise - limit > _ROUNDING:
+    worse = change.total
+    p = change.p_worse()
+
+    def signed(amount: float, digits: int = 4) -> str:
+        return signs(amount if larger_is_worse else -amount, digits)
+
+    moved, bound = told_apart(worse, limit, signed)
+    before = value - worse if larger_is_worse else value + worse
+    first = f"{label} {number(value)}, {moved} vs {'anchor ' * (role == 'anchor')}golden {number(before)}"
+    allowed = f"allowed {bound}"
+    if worse - limit > _ROUNDING:
         if p > level:
-            wanted = wording.about(images_to_decide(images, level))
-            text = f"(allowed {allowed}) is not significant ({wording.p_text(p)}): about {wanted} images would decide"
+            wanted = wording.about(change.wanted(level))
+            beyond = f"{wording.p_text(p)} > {level:.2g}"
+            text = f"({allowed}) is not significant ({beyond}): about {wanted} images would decide"
             return Held(Verdict.INCONCLUSIVE, f"{first} {text}")
         if firm is not None and (firm.total - limit <= _ROUNDING or firm.p_worse() > level):
-            text = f"(allowed {allowed}) rests on near ties: {change(firm.total)} without them"
+            text = f"({allowed}) rests on near ties: {signed(firm.total)} without them"
             return Held(Verdict.INCONCLUSIVE, f"{first} {text}")
-        return Held(Verdict.REGRESSED, f"{first} (allowed {allowed}, {wording.p_text(p)})")
-    if gate.require == "proven":
-        upper = max(interval(each, gate.alpha)[1] for each in (images, firm) if each is not None)
-        if upper - limit > _ROUNDING:
-            text = f"(allowed {allowed}) is not proven: {change(upper)} is possible (alpha {gate.alpha:g})"
-            return Held(Verdict.INCONCLUSIVE, f"{first} {text}")
-    better = max(each.p_better() for each in (images, firm) if each is not None)
-    if rise < 0 and better <= level:
+        return Held(Verdict.REGRESSED, f"{first} ({allowed}, {wording.p_text(p)})")
+    every = [each for each in (change, firm) if each is not None]
+    if gate.require == "proven" and (doubt := _not_proven(every, limit, gate.alpha, signed)):
+        return Held(Verdict.INCONCLUSIVE, f"{first} ({allowed}) is not proven: {doubt}")
+    if worse < 0 and (better := max(each.p_better() for each in every)) <= level:
         return Held(Verdict.IMPROVED, f"{first} ({wording.p_text(better)}): the golden is stale")
-    return Held(Verdict.PASS, f"{first} (allowed {allowed})")
+    return Held(Verdict.PASS, f"{first} ({allowed})")
+
+
+def _not_proven(
+    changes: Sequence[Change], limit: float, alpha: float, signed: Callable[[float, int], str]
+) -> str | None:
+    """Why the change may be above its limit for all that is known; None where it is not."""
+    bounds = [change.upper(alpha) for change in changes]
+    known = [bound for bound in bounds if bound is not None]
+    if len(known) < len(bounds):
+        return "no bound is known for a value of this kind"
+    highest = max(known)
+    return f"{signed(highest, 4)} is possible (alpha {alpha:g})" if highest - limit > _ROUNDING else None
 
 
 def told_apart(value: float, limit: float, show: Callable[[float, int], str]) -> tuple[str, str]:

@@ -80,6 +80,14 @@ class Images:
         """The same for an aggregate that became better."""
         return sign_flip_midp(-self.changes if self.steps is None else -self.steps)
 
+    def upper(self, alpha: float) -> float:
+        """Upper bound of the change, wrong with probability about `alpha`; see `interval`."""
+        return interval(self, alpha)[1]
+
+    def wanted(self, level: float) -> int:
+        """Images that would make the observed change significant; see `images_to_decide`."""
+        return images_to_decide(self, level)
+
 
 def split(cells: Sequence[PairedCell]) -> Images:
     """Split the weighted change of error from the first to the second classifier over images.

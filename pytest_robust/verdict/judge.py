@@ -207,7 +207,7 @@ def _regression(seen: _Compared, row: Threshold, limit: Fraction, gate: Gate) ->
         verdict = Verdict.INCONCLUSIVE
         if seen.p > seen.level:
             samples = samples_to_decide(flips.b, flips.c, flips.n, seen.level)
-            sentence = wording.not_significant(golden, limit, seen.p, samples)
+            sentence = wording.not_significant(golden, limit, seen.p, seen.level, samples)
         elif firm and (Fraction(firm.b - firm.c, firm.n) <= limit or seen.p_firm > seen.level):
             sentence = wording.regression_in_near_ties(golden, limit, firm)
         else:

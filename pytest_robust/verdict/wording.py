@@ -73,11 +73,11 @@ def regressed(golden: GoldenEvidence, limit: Fraction, p: float) -> str:
     return f"{_change(golden, limit)} ({_allowed(golden, limit)}, {p_text(p)}, {_counts(golden.flips)})"
 
 
-def not_significant(golden: GoldenEvidence, limit: Fraction, p: float, samples: int) -> str:
-    """The drop is over `max_regression` but may be chance."""
+def not_significant(golden: GoldenEvidence, limit: Fraction, p: float, level: float, samples: int) -> str:
+    """The drop is over `max_regression` but may be chance: its p is above the level, alpha over the golden tests."""
     return (
         f"{_change(golden, limit)} ({_allowed(golden, limit)}) is not significant "
-        f"({p_text(p)}, {_counts(golden.flips)}): about {about(samples)} samples would decide"
+        f"({p_text(p)} > {level:.2g}, {_counts(golden.flips)}): about {about(samples)} samples would decide"
     )
 
 
@@ -121,13 +121,14 @@ def smoke_note(left_out: Sequence[str]) -> str:
     return f"SMOKE: {', '.join(left_out)} not judged"
 
 
-def what_n_can_see(n: int, family: int, gate: Gate) -> str:
+def what_n_can_see(n: int, family: int, gate: Gate, limit: float | None = None) -> str:
     """One line, before any sample is read: the smallest drop that could reach significance on n samples.
 
     Args:
         n: samples of a cell.
         family: declared golden tests of its model; 0 counts as 1.
         gate: the spec's gate.
+        limit: the row's `max_regression`; drops beyond it that can not be significant are named.
     """
     tests = max(1, family)
     level = gate.alpha / tests
@@ -138,7 +139,10 @@ def what_n_can_see(n: int, family: int, gate: Gate) -> str:
     # Two digits that say something: on a million samples the drop is 0.0011 points, not 0.00.
     digits = max(2, 1 - math.floor(math.log10(100 * found.drop)))
     smallest = f"{points(-found.drop, digits)} ({found.flips:,} lost, none won)"
-    return f"{given}: the smallest drop that can be significant is {smallest}"
+    told = f"{given}: the smallest drop that can be significant is {smallest}"
+    if limit is None or Fraction(found.flips - 1, n) <= (allowed := Fraction(str(limit))):
+        return told
+    return f"{told}; a smaller one beyond {points(-allowed, digits)} is INCONCLUSIVE"
 
 
 def _of(count: int, thing: str) -> str:

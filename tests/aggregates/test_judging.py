@@ -21,6 +21,11 @@ from tests.spec.test_aggregates import HEAD
 N = 1000
 
 
+def results(samples: Samples, right: np.ndarray) -> Results:
+    """Results that are right there, and elsewhere the next class."""
+    return Results(samples, np.where(right, samples.labels, (samples.labels + 1) % 10).astype(np.uint16))
+
+
 class Bench:
     """Results of a plan's cells: how many samples of each are right, before and now; the first ones are."""
 
@@ -37,15 +42,15 @@ class Bench:
         made = Samples(tuple(f"{index:05}" for index in range(n)), labels, samples)
         for cell in self.aggregate.members:
             if cell.id.startswith(pattern):
-                self.now[cell.id] = Results(made, np.arange(n) < right)
-                self.before[cell.id] = Results(made, np.arange(n) < (right if before is None else before))
+                self.now[cell.id] = results(made, np.arange(n) < right)
+                self.before[cell.id] = results(made, np.arange(n) < (right if before is None else before))
 
     def judge(self, **given: Any) -> dict[str, Any]:
         return judge_aggregate(
             "s.yaml",
             self.aggregate,
             lambda cell: self.now[cell.id],
-            lambda cell: self.before[cell.id],
+            lambda cell, role: self.before[cell.id],
             replace(self.given, **given),
         )
 
@@ -124,7 +129,7 @@ def test_relative_mce(bench):
         better[lost] = True
         worse = one.right.copy()
         worse[lost] = False
-        made.now[name], made.before[name] = replace(one, right=worse), replace(one, right=better)
+        made.now[name], made.before[name] = results(one.samples, worse), results(one.samples, better)
     report = made.judge()
     assert "0.0000 vs golden" in report["record"]["reasons"][1]
     assert verdict(report) == ("PASS", False)
@@ -231,13 +236,42 @@ def test_trend(bench):
     assert "is undefined: accuracy does not vary" in report["headline"]
 
 
+def test_a_trend_of_both_sides_says_which_is_which(bench):
+    made = bench("{trend: {suite: scaling, model: a}, min_spearman: 0.5}")
+    for key, right in (("clean", 900), ("scaling.down_up-0.5", 900), ("scaling.down_up-2", 850)):
+        made.set(f"a::{key}", right)
+    made.set("a::scaling.down_up-1", 900)
+    report = made.judge()
+    assert report["record"]["value"] == pytest.approx(1)
+    assert verdict(report)[0] == "PASS"
+    assert report["record"]["reasons"][1] == (
+        "Spearman correlation of strength and drop: below 1 undefined, as accuracy does not vary, above 1 1.0000"
+    )
+    made.set("a::scaling.down_up-0.5", 910)
+    report = made.judge()
+    assert verdict(report) == ("BELOW_FLOOR", True)
+    assert report["record"]["reasons"][1].endswith("below 1 -1.0000, above 1 1.0000")
+
+
+def test_monotone_of_both_sides_says_which_rises(bench):
+    made = bench("{monotone: {suite: scaling, model: a, allowance: 0.01}}")
+    for key, right in (("clean", 900), ("scaling.down_up-0.5", 920), ("scaling.down_up-1", 900)):
+        made.set(f"a::{key}", right)
+    made.set("a::scaling.down_up-2", 850)
+    report = made.judge()
+    assert verdict(report) == ("BELOW_FLOOR", True)
+    assert report["record"]["reasons"][1] == (
+        "largest rise of accuracy with strength: below 1 +2.00 pp, above 1 0.00 pp"
+    )
+
+
 def test_worst_class(bench):
     made = bench("{worst_class: {entry: mild, model: a}, min: 0.5}")
     made.set("a::", 995)
     report = made.judge()
     # the last five samples are of the classes 5 to 9, of which each has a hundred
     assert report["headline"] == "accuracy of the worst class (5) over 3 cells 99.00% >= 50.00%"
-    made.now = {name: replace(one, right=one.samples.labels != 7) for name, one in made.now.items()}
+    made.now = {name: results(one.samples, one.samples.labels != 7) for name, one in made.now.items()}
     report = made.judge()
     assert verdict(report) == ("BELOW_FLOOR", True)
     assert "(7) over 3 cells 0.00% < 50.00%" in report["headline"]
@@ -289,21 +323,25 @@ def test_a_member_that_cannot_be_measured(bench):
     made = bench(MCE)
 
     def broken(cell: CellPlan) -> Results:
-        raise RobustError(f"{cell.id} cannot be measured")
+        raise RobustError(f"{cell.model.path.text} cannot be opened")
 
-    report = judge_aggregate("s.yaml", made.aggregate, broken, lambda cell: "none", made.given)
+    report = judge_aggregate("s.yaml", made.aggregate, broken, lambda cell, role: "none", made.given)
     assert verdict(report) == ("ERROR", True)
-    assert report["headline"] == "a::imagenet-c.gaussian_noise-1 cannot be measured"
+    assert report["headline"] == "a::imagenet-c.gaussian_noise-1: a.onnx cannot be opened"
     assert report["record"]["value"] is None
 
 
 def test_no_golden(bench):
     made = bench(MCE)
     made.set("a::", 500)
-    made.before["a::imagenet-c.fog-3"] = "no golden is recorded for this model"
+    made.before["a::imagenet-c.fog-3"] = "the shift's version changed: 1 -> 2"
     report = made.judge()
     assert verdict(report) == ("NO_GOLDEN", True)
-    assert report["headline"] == "no comparable golden: no golden is recorded for this model"
+    assert report["headline"] == "no comparable golden: a::imagenet-c.fog-3: the shift's version changed: 1 -> 2"
+    made.before["a::imagenet-c.fog-4"] = "the shift's version changed: 1 -> 2"
+    assert made.judge()["headline"].endswith("1 -> 2 (2 of 75 cells have none)")
+    made.before = dict.fromkeys(made.before, "no golden is recorded for this model")
+    assert made.judge()["headline"] == "no comparable golden: no golden is recorded for this model"
     for accepts in ("new", "all"):
         assert verdict(made.judge(accepts=accepts)) == ("UPDATED", False)
 
@@ -355,7 +393,7 @@ def test_a_warning_row_fails_nothing_but_an_error_does(bench):
     made.set("a::", 300, 400)
     report = made.judge()
     assert (report["record"]["level"], verdict(report)) == ("warn", ("BELOW_FLOOR", False))
-    made.now["a::imagenet-c.fog-3"] = replace(made.now["a::imagenet-c.fog-3"], right=np.zeros(0, bool))
+    made.now["a::imagenet-c.fog-3"] = replace(made.now["a::imagenet-c.fog-3"], predicted=np.zeros(0, np.uint16))
     report = made.judge()
     assert (report["record"]["level"], verdict(report)) == ("block", ("ERROR", True))
     assert report["headline"] == "a cell of this aggregate has no samples"

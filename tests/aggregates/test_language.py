@@ -150,7 +150,7 @@ def test_a_profile_that_takes_a_cell_takes_the_aggregate(load: Load) -> None:
         ("{mean_error: {entry: mild, ^relative: true}, max: 1}", "unknown key 'relative'"),
         ("{ice: {entry: mild, ^without: fog}, max: 1}", "unknown key 'without'"),
         ("^{ice: {entry: mild}}", "this row sets no limit; give max or max_regression"),
-        ("^{worst_class: {entry: mild}}", "the key 'min' is missing"),
+        ("^{worst_class: {entry: mild}}", "this row sets no limit; give min or max_regression"),
         ("{worst_class: {entry: mild, model: ^c}, min: 0.1}", "no model 'c' in this spec"),
         (
             "{monotone: ^{suite: words}}",
@@ -180,8 +180,24 @@ def test_editors_know_the_rows(catalog: Catalog) -> None:
         "{monotone: {suite: scaling, allowance: 0.01}}",
         "{worst_class: {suite: scaling}, min: 0.1}",
         "{mce: {suite: imagenet-c, reference: alexnet, relative: true}, max: 1}",
+        "{worst_class: {suite: scaling}, max_regression: 0.1, against: [latest, anchor]}",
+        "{monotone: {suite: scaling}, max_regression: 0.1, against: anchor}",
+        "{trend: {suite: scaling}, max_regression: 0.1}",
+        "{group_means: {suite: si-score, shift: [size, location]}, min: 0.5}",
+        "{phase_reliance: {suite: fourier}, min: 0, max: 0.5}",
+        "{scores: {metric: top5_error, suite: clean}, max: 0.1}",
+        "{error_reduction: {model: a, against: b, suite: scaling}, min: -0.1}",
+        "{compare: {model: a, against: b, suite: scaling}, max_regression: 0.1}",
     ]
     for row in rows:
         validator.validate(document(f"{HEAD}aggregates: [{row}]\n"))
     for row in ("{mean_error: {entry: a}}", "{worst_class: {suite: s}}", "{monotone: {suite: s}, max: 1}"):
+        assert not validator.is_valid(document(f"{HEAD}aggregates: [{row}]\n"))
+    for row in (
+        "{scores: {metric: ece, suite: s}, max: 1, max_regression: 0.1}",
+        "{scores: {metric: acc, suite: s}, max: 1}",
+        "{phase_reliance: {suite: s}}",
+        "{group_means: {suite: s}, min: 2}",
+        "{trend: {suite: s}, max_regression: 0.1, against: newest}",
+    ):
         assert not validator.is_valid(document(f"{HEAD}aggregates: [{row}]\n"))

@@ -4,97 +4,86 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, top_k_accuracy_score
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from pytest_robust.metrics.calibration import (
-    brier_score,
-    expected_calibration_error,
-    negative_log_likelihood,
-    root_mean_square_calibration_error,
-    top_k_accuracy,
-)
+from pytest_robust.measurement import Scores
+from pytest_robust.metrics.calibration import ece, mean_brier, mean_nll, rmsce, top5_accuracy
 
-HAND = np.array([[0.9, 0.1, 0.0], [0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.65, 0.2, 0.15]])
-LABELS = np.array([0, 1, 1, 0])
+# ten bins: 0.9 alone and right, 0.6 wrong and 0.65 right together, 0.5 alone and right
+CONFIDENCE = np.array([0.9, 0.6, 0.5, 0.65], np.float32)
+RIGHT = np.array([True, False, True, True])
 
 
-def drawn(n: int = 400, classes: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(7)
-    return generator.dirichlet(np.full(classes, 0.3), n), generator.integers(0, classes, n).astype(np.uint16)
+def scores(nll: list[float], brier: list[float]) -> Scores:
+    n = len(nll)
+    return Scores(np.arange(n) % 4 > 0, np.ones(n, np.float32), np.float32(nll), np.float32(brier))
 
 
 def test_by_hand():
-    # ten bins: 0.9 alone, 0.6 and 0.65 together, 0.5 alone; right, one of two right, right
-    assert expected_calibration_error(HAND, LABELS, 10) == pytest.approx((0.1 + 2 * abs(0.5 - 0.625) + 0.5) / 4)
-    rms = math.sqrt((0.1**2 + 2 * 0.125**2 + 0.5**2) / 4)
-    assert root_mean_square_calibration_error(HAND, LABELS, 10) == pytest.approx(rms)
-    assert negative_log_likelihood(HAND, LABELS) == pytest.approx(-math.log(0.9 * 0.3 * 0.5 * 0.65) / 4)
-    squares = (0.01 + 0.01) + (0.36 + 0.49 + 0.01) + (0.04 + 0.25 + 0.09) + (0.1225 + 0.04 + 0.0225)
-    assert brier_score(HAND, LABELS) == pytest.approx(squares / 4)
-    assert top_k_accuracy(HAND, LABELS, 1) == 0.75
-    assert top_k_accuracy(HAND, LABELS, 2) == 1
+    assert ece(CONFIDENCE, RIGHT, 10) == pytest.approx((0.1 + 2 * 0.125 + 0.5) / 4)
+    assert rmsce(CONFIDENCE, RIGHT, 10) == pytest.approx(math.sqrt((0.1**2 + 2 * 0.125**2 + 0.5**2) / 4))
+    made = scores([0.5, 1, 2, 0.5], [0, 2, 0.5, 0.5])
+    assert (top5_accuracy(made), mean_nll(made), mean_brier(made)) == (0.75, 1, 0.75)
 
 
 def test_the_default_bins_by_brute_force():
-    probabilities, labels = drawn()
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    for metric, bins, power in (
-        (expected_calibration_error, 15, 1),
-        (root_mean_square_calibration_error, 100, 2),
-    ):
+    generator = np.random.default_rng(7)
+    confidence, right = generator.random(400), generator.random(400) < 0.6
+    for metric, bins, power in ((ece, 15, 1), (rmsce, 100, 2)):
         total = 0.0
         for low in range(bins):
             inside = (confidence >= low / bins) & (confidence < (low + 1) / bins)
             if inside.any():
                 total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean()) ** power
-        assert metric(probabilities, labels) == pytest.approx(total ** (1 / power))
-
-
-def test_scores_are_scikit_learns():
-    probabilities, labels = drawn()
-    every = np.arange(12)
-    assert negative_log_likelihood(probabilities, labels) == pytest.approx(
-        log_loss(labels, probabilities, labels=every)
-    )
-    assert top_k_accuracy(probabilities, labels) == top_k_accuracy_score(labels, probabilities, k=5, labels=every)
-    assert brier_score(probabilities, labels) == pytest.approx(np.sum((probabilities - np.eye(12)[labels]) ** 2) / 400)
+        assert metric(confidence, right) == pytest.approx(total ** (1 / power))
 
 
 def test_extremes():
-    sure = np.eye(3)
-    assert expected_calibration_error(sure, np.arange(3)) == 0
-    assert brier_score(sure, np.array([1, 2, 0])) == 2
-    assert negative_log_likelihood(sure, np.array([1, 1, 2])) == math.inf
-    assert expected_calibration_error(sure, np.array([1, 2, 0])) == 1
-    # equals: the lower index comes first, as arg-max takes it
-    even = np.full((2, 4), 0.25)
-    assert top_k_accuracy(even, np.array([1, 2]), 2) == 0.5
-    single = top_k_accuracy(even.astype(np.float32), np.array([0, 0], np.uint16), 1)
-    assert single == 1
+    sure, never = np.ones(3, np.float32), np.zeros(3, np.bool_)
+    assert ece(sure, ~never) == rmsce(sure, ~never) == 0
+    assert ece(sure, never) == rmsce(sure, never) == 1
+    # 1 shares the last bin with what is just below it
+    assert ece(np.array([1, 0.99]), np.array([False, True])) == pytest.approx(abs(0.5 - 0.995))
+
+
+def test_what_no_sample_has_is_no_mean():
+    made = scores([0.5, math.nan], [1, math.nan])
+    assert mean_nll(made) is mean_brier(made) is None
+
+
+def test_many_small_values_are_summed_exactly():
+    """A million times the float32 nearest to 0.1: summed in float32 the mean is off in the third digit."""
+    tenth = np.full(1_000_000, 0.1, np.float32)
+    made = Scores(np.ones(1_000_000, np.bool_), tenth, tenth, tenth)
+    assert mean_nll(made) == mean_brier(made) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
+    assert ece(tenth, np.zeros(1_000_000, np.bool_)) == pytest.approx(float(np.float32(0.1)), rel=1e-9)
+
+
+@given(
+    st.integers(1, 60).flatmap(
+        lambda n: st.tuples(arrays(np.float32, n, elements=st.floats(0, 1, width=32)), arrays(np.bool_, n))
+    )
+)
+def test_the_root_of_squares_is_never_less_and_the_order_of_samples_no_matter(given_arrays):
+    confidence, right = given_arrays
+    assert 0 <= ece(confidence, right, 20) <= rmsce(confidence, right, 20) + 1e-12 <= 1 + 1e-9
+    assert ece(confidence[::-1], right[::-1]) == pytest.approx(ece(confidence, right), abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "labels", "message"),
+    ("confidence", "right", "message"),
     [
-        (HAND, LABELS[:3], "are not N x K and N"),
-        (HAND[0], LABELS, "are not N x K and N"),
-        (np.zeros((0, 3)), np.zeros(0, int), "are not N x K and N"),
-        (HAND, np.array([0, 1, 3, 0]), "a label is none of the 3 classes"),
-        (HAND, np.array([0, 1, -1, 0]), "a label is none of the 3 classes"),
-        (HAND * 2, LABELS, "not summing to 1"),
-        (np.where(HAND == 0, np.nan, HAND), LABELS, "not a number"),
-        (np.array([[1.5, -0.5]]), np.array([0]), "negative"),
+        (CONFIDENCE, RIGHT[:3], r"shapes \(4,\) and \(3,\) are not both n"),
+        (CONFIDENCE[:0], RIGHT[:0], "are not both n"),
+        (CONFIDENCE[None], RIGHT[None], "are not both n"),
+        (CONFIDENCE * 2, RIGHT, r"outside \[0, 1\]"),
+        (-CONFIDENCE, RIGHT, r"outside \[0, 1\]"),
+        (np.where(RIGHT, np.nan, CONFIDENCE), RIGHT, "not a number"),
     ],
 )
-def test_what_are_no_probabilities(probabilities, labels, message):
-    for metric in (
-        expected_calibration_error,
-        root_mean_square_calibration_error,
-        negative_log_likelihood,
-        brier_score,
-        top_k_accuracy,
-    ):
-        with pytest.raises(ValueError, match=message):
-            metric(probabilities, labels)
-    with pytest.raises(ValueError, match="top 6 of 3"):
-        top_k_accuracy(HAND, LABELS, 6)
+@pytest.mark.parametrize("metric", [ece, rmsce])
+def test_what_is_no_confidence(metric, confidence, right, message):
+    with pytest.raises(ValueError, match=message):
+        metric(confidence, right)

@@ -46,7 +46,7 @@ def test_inconclusive_says_how_many_samples_would_decide():
     found = judged(compared(667, 474, 9, 5), row(max_regression=0.005))
     assert samples_to_decide(9, 5, 667, 0.01) == 5855
     assert found.headline == (
-        "-0.60 pp vs golden 71.06% (allowed -0.50 pp) is not significant (p=0.15, 9 lost, 5 won): "
+        "-0.60 pp vs golden 71.06% (allowed -0.50 pp) is not significant (p=0.15 > 0.01, 9 lost, 5 won): "
         "about 5,900 samples would decide"
     )
 
