@@ -71,6 +71,43 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What the probabilities of a model say of every sample, beyond the predicted class.
+
+    Attributes:
+        top5: whether the true label is among the five most probable classes, bool, shape (n,).
+        confidence: probability of the predicted class, float32, shape (n,).
+        nll: negative log-likelihood of the true label in nats, float32, shape (n,).
+        brier: sum over the classes of the squared error of the probability, float32, shape (n,).
+        outputs: what the probabilities were taken from.
+
+    `nll` and `brier` are NaN where the model has no output for the true label.
+    """
+
+    top5: NDArray[np.bool_]
+    confidence: NDArray[np.float32]
+    nll: NDArray[np.float32]
+    brier: NDArray[np.float32]
+    outputs: Literal["logits", "probabilities"] = "logits"
+
+    def to_plain(self) -> dict[str, Any]:
+        """The scores as plain values."""
+        numbers = {"confidence": self.confidence, "nll": self.nll, "brier": self.brier}
+        plain = {name: values.astype("<f4").tobytes() for name, values in numbers.items()}
+        return {"top5": np.packbits(self.top5).tobytes(), **plain, "outputs": self.outputs}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Scores:
+        """Rebuild what `to_plain` made."""
+        numbers = {
+            name: np.frombuffer(plain[name], "<f4").astype(np.float32) for name in ("confidence", "nll", "brier")
+        }
+        packed = np.frombuffer(plain["top5"], np.uint8)
+        top5 = np.unpackbits(packed, count=len(numbers["nll"])).astype(np.bool_)
+        return cls(top5, **numbers, outputs=plain["outputs"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
     """Predictions of one model under one shift.
 
@@ -84,6 +121,7 @@ class Measurement:
         seconds: time spent on ``decode``, ``shift``, ``inference`` and in ``total``.
         groups: ``column=value`` -> {n, correct}, where the data set has group columns.
         notes: sentences on the samples that a reader of the result must know.
+        scores: what the probabilities say, where the spec asks for it.
     """
 
     samples: str
@@ -99,6 +137,7 @@ class Measurement:
     cached: bool = False
     groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scores: Scores | None = None
 
     @property
     def n(self) -> int:
@@ -125,6 +164,7 @@ class Measurement:
             "cached": self.cached,
             "groups": {name: dict(counts) for name, counts in self.groups.items()},
             "notes": list(self.notes),
+            "scores": self.scores.to_plain() if self.scores else None,
             "provenance": {
                 "model_sha256": self.provenance.model_sha256,
                 "onnxruntime": self.provenance.onnxruntime,
@@ -156,6 +196,7 @@ class Measurement:
             cached=plain["cached"],
             groups=plain["groups"],
             notes=tuple(plain["notes"]),
+            scores=Scores.from_plain(plain["scores"]) if plain.get("scores") else None,
             provenance=Provenance(**{**made, "providers": tuple(made["providers"])}),
         )
 

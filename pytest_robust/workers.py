@@ -1,27 +1,42 @@
-"""What the controller of a parallel run does: one store for all workers, and the truth about one that died."""
+"""What the controller of a parallel run does: it shares out GPUs and one store, and knows the truth of dead workers."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from pytest_robust.gpus import VISIBLE, share, visible_gpus
+from pytest_robust.scratch import removal, run_folder
+from pytest_robust.settings import Settings
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from execnet import XSpec
     from xdist.workermanage import WorkerController
 
 RESCHEDULED = "robust-rescheduled"
 """Outcome of a case whose worker died and that runs again elsewhere: neither passed nor failed."""
 
 
-def run_folder(run: str) -> Path:
-    """The folder of one run on this host; workers on other hosts make their own under the same name."""
-    import tempfile
+def gpus_to_share(config: pytest.Config) -> list[str]:
+    """The GPUs that the workers of a run share out among them.
 
-    return Path(tempfile.gettempdir()) / f"pytest-robust-{run}"
+    None where no spec is named, and where models run on the CPU or on one GPU that is named by its number.
+    """
+    if not config.getoption("robust_spec"):
+        return []
+    device = Settings.from_config(config).device
+    if device not in ("auto", "cuda"):
+        return []
+    gpus = visible_gpus()
+    if not gpus:
+        return []
+    from pytest_robust.engine.device_class import known_place
+
+    return gpus if known_place(device, integer=False) is None else []
 
 
 class Workers:
@@ -31,10 +46,21 @@ class Workers:
         self._config = config
         self._run = os.urandom(16).hex()
         self._rescheduled: dict[str, pytest.TestReport] = {}
+        self._remove: Callable[[], None] | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: Sequence[XSpec]) -> None:
+        """Show every worker of this machine one GPU, before anything there can load CUDA."""
+        gpus = gpus_to_share(self._config)
+        here = [spec for spec in specs if spec.popen and VISIBLE not in spec.env]
+        for spec, gpu in zip(here, share(gpus, len(here)) if gpus else (), strict=False):
+            spec.env[VISIBLE] = gpu
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Give every worker the name of the run's store."""
+        if self._remove is None and self._config.getoption("robust_spec"):
+            self._remove = removal(run_folder(self._run))
         node.workerinput["robust_run"] = self._run
 
     @pytest.hookimpl(optionalhook=True)
@@ -85,6 +111,4 @@ class Workers:
 
     def pytest_unconfigure(self) -> None:
         """Remove the store of the run."""
-        import shutil
-
-        shutil.rmtree(run_folder(self._run), ignore_errors=True)
+        (self._remove or removal(run_folder(self._run)))()

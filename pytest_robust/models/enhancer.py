@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robust.models.files import ModelFile
     from pytest_robust.models.session import Network
 
 
-class Enhancer:
+A = TypeVar("A", "NDArray[Any]", "torch.Tensor")
+
+
+class EnhancerRule(ABC, Generic[A]):
     """Canvas -> enhanced canvas, before the classifier's preprocess.
 
     The network takes float32 (N, 3, H, W) RGB in [0, 1] and gives the same shape; what leaves [0, 1] is
@@ -36,7 +41,7 @@ class Enhancer:
         self._file = file
         self._output = images[0]
 
-    def __call__(self, canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __call__(self, canvases: A) -> A:
         """Enhance a batch.
 
         Args:
@@ -48,21 +53,39 @@ class Enhancer:
         Raises:
             RobustError: the enhancer takes another size, changes it, fails, or gives NaN or infinity.
         """
-        height, width = canvases.shape[1:3]
+        height, width = canvases.shape[1], canvases.shape[2]
         fixed = self._network.input.sides("nchw")
         if any(side not in (None, got) for side, got in zip(fixed, (height, width), strict=True)):
             raise self._file.error(
                 f"takes {self._network.input.described} and the images have {height}x{width} pixels: let the "
                 "geometry make that size, or export the enhancer with a free height and width"
             )
+        made, finite = self._run(canvases)
+        given, got = (len(canvases), 3, height, width), tuple(made.shape)
+        if got != given:
+            raise self._file.error(f"made {got} of images of shape {given}: an enhancer must keep their size")
+        if not finite:
+            raise self._file.error("gave NaN or infinity: check its weights")
+        return self._levels(made)
+
+    @abstractmethod
+    def _run(self, canvases: A) -> tuple[A, bool]:
+        """What the network makes of the canvases, in its own layout and range, and whether all of it is finite."""
+
+    @abstractmethod
+    def _levels(self, made: A) -> A:
+        """(N, 3, H, W) in [0, 1] to (N, H, W, 3) in [0, 255]."""
+
+
+class Enhancer(EnhancerRule["NDArray[Any]"]):
+    """The enhancer of arrays."""
+
+    def _run(self, canvases: NDArray[Any]) -> tuple[NDArray[Any], bool]:
         tensor = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), np.float32)
         tensor /= np.float32(255)
         made = self._network.run(tensor, self._output)
-        if made.shape != tensor.shape:
-            raise self._file.error(
-                f"made {made.shape} of images of shape {tensor.shape}: an enhancer must keep their size"
-            )
-        if not np.isfinite(made).all():
-            raise self._file.error("gave NaN or infinity: check its weights")
+        return made, bool(np.isfinite(made).all())
+
+    def _levels(self, made: NDArray[Any]) -> NDArray[Any]:
         enhanced = np.clip(made, 0, 1) * np.float32(255)
         return np.ascontiguousarray(enhanced.transpose(0, 2, 3, 1))

@@ -6,15 +6,16 @@ Nothing here imports onnxruntime, so that a run answered from the store can name
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.errors import Mark, RobustError
+from pytest_robust.errors import Mark, RobustError, shown
 from pytest_robust.measurement import digest_of
+from pytest_robust.models.endings import endings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_robust.spec.plan import ModelPlan, PathText
 
@@ -36,11 +37,12 @@ class ModelFile:
 
     Attributes:
         path: where it lies.
-        mark: the line of the spec that names it.
+        mark: the line of the spec, or the option, that names it.
         sha256: sha256 of the file; with external data `digest_of` the hex sha256 of the file and of each
             external file in the order of their names.
         sidecars: the external data files, sorted by name.
         integer: the graph has quantized operators, whose results differ between CPU instruction sets.
+        endings: what `endings.endings` says of the graph's outputs.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class ModelFile:
     sha256: str
     sidecars: tuple[Path, ...]
     integer: bool
+    endings: Mapping[str, str] = field(default_factory=dict)
 
     def error(self, what: str) -> RobustError:
         """One sentence on this model: `what` follows its path."""
@@ -55,8 +58,8 @@ class ModelFile:
 
 
 def model_error(mark: Mark, path: Path, what: str) -> RobustError:
-    """The error of the model at `path`, named by the line `mark`; `what` continues the sentence."""
-    return RobustError(f"{mark}: the model {path} {what}")
+    """The error of the model at `path`, named by the line or option `mark`; `what` continues the sentence."""
+    return RobustError(f"{mark}: the model {shown(path)} {what}")
 
 
 def model_digest(plan: ModelPlan) -> str:
@@ -110,16 +113,17 @@ def read_model(text: PathText, pin: str | None = None) -> ModelFile:
             f"has the sha256 {sha256}{covers}, not the pinned {pin}: put the pinned file back or write the "
             "new sha256, all 64 digits, into the spec",
         )
-    return ModelFile(path, mark, sha256, sidecars, any(_is_integer(op) for op in _operators(graph)))
+    integer = any(_is_integer(op) for op in _operators(graph))
+    return ModelFile(path, mark, sha256, sidecars, integer, endings(graph.graph))
 
 
 def _read(path: Path, mark: Mark) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise model_error(mark, path, "does not exist: correct `path` or put the file there") from None
+        raise model_error(mark, path, "does not exist: correct the path or put the file there") from None
     except IsADirectoryError:
-        raise model_error(mark, path, "is a folder: let `path` name the .onnx file in it") from None
+        raise model_error(mark, path, "is a folder: let the path name the .onnx file in it") from None
     except OSError as error:
         raise model_error(mark, path, f"cannot be read ({error.strerror}): check its permissions") from error
     if not data:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robust.measurement import Scores
     from pytest_robust.models.files import ModelFile
 
 NEAR_TIE = 1e-3
@@ -33,10 +34,14 @@ class Prediction:
     Attributes:
         predicted: class per image, uint16, shape (B,); `NO_LABEL` where the top output is no class.
         near_tie: whether another device might say otherwise, bool, shape (B,); see `decide`.
+        scores: what the outputs say of the true labels, where that was asked for.
+        dubious: whether outputs that were scored as logits all look like probabilities.
     """
 
     predicted: NDArray[np.uint16]
     near_tie: NDArray[np.bool_]
+    scores: Scores | None = None
+    dubious: bool = False
 
 
 def decide(scores: NDArray[Any], offset: int, kept: Sequence[int] | None = None) -> Prediction:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robust.models.files import ModelFile
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from pytest_robust.spec.plan import Preprocess
 
 
-class Preprocessor:
+A = TypeVar("A", "NDArray[Any]", "torch.Tensor")
+
+
+class Rule(ABC, Generic[A]):
     """Makes input tensors for one model; the result for an image never depends on its batch.
 
     `mean` and `std` are in the channel order of the model. The rule is applied as one multiplication and one
@@ -31,7 +36,6 @@ class Preprocessor:
         mean = np.broadcast_to(np.asarray(plan.mean, np.float64), (3,))
         self._factor = (plan.scale / std).astype(np.float32)
         self._shift = (-mean / std).astype(np.float32)
-        self._buffer = np.empty(0, np.float32)
         self._check(std, mean)
 
     def _check(self, std: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
@@ -68,7 +72,7 @@ class Preprocessor:
         remedy = f"set preprocess: {{size: {square}}}" if square else "let the geometry make that size"
         raise self._file.error(f"takes exactly {_sides(*fixed)} pixels and {said}: {remedy}")
 
-    def __call__(self, images: NDArray[Any], keep_size: bool = False) -> NDArray[Any]:
+    def __call__(self, images: A, keep_size: bool = False) -> A:
         """The input tensor for a batch.
 
         Args:
@@ -87,19 +91,20 @@ class Preprocessor:
             if any(side not in (None, got) for side, got in zip(fixed, sides, strict=True)):
                 raise self._file.error(
                     f"takes exactly {_sides(*fixed)} pixels and cannot be shown images of "
-                    f"{_sides(*sides)}: export it with a free height and width, or exclude it from this suite"
+                    f"{_sides(*sides)}: export it with a free height and width, exclude it from this suite, or set "
+                    "`mode: resize` where the suite is resolution"
                 )
         else:
             images = self._fit(images)
             self._require((images.shape[1], images.shape[2]), f"the images have {_sides(*sides)}")
         return self._tensor(images)
 
-    def _fit(self, images: NDArray[Any]) -> NDArray[Any]:
-        size, (height, width) = self._plan.size, images.shape[1:3]
+    def _fit(self, images: A) -> A:
+        size, height, width = self._plan.size, images.shape[1], images.shape[2]
         if size is None or (height, width) == (size, size):
             return images
         if self._plan.fit == "resize":
-            return np.stack([_resized(image, size) for image in images])
+            return self._resized(images, size)
         if min(height, width) < size:
             raise self._file.error(
                 f"wants a centre crop of {size} pixels from images of {_sides(height, width)}: enlarge the "
@@ -107,6 +112,23 @@ class Preprocessor:
             )
         top, left = round((height - size) / 2), round((width - size) / 2)
         return images[:, top : top + size, left : left + size]
+
+    @abstractmethod
+    def _resized(self, images: A, size: int) -> A:
+        """Pillow's bilinear resize with antialias to size x size, of uint8, or of float32 without rounding."""
+
+    @abstractmethod
+    def _tensor(self, images: A) -> A:
+        """Channel order, scaling, layout and type for images of the final size."""
+
+
+class Preprocessor(Rule["NDArray[Any]"]):
+    """The rule for arrays."""
+
+    _buffer = np.empty(0, np.float32)
+
+    def _resized(self, images: NDArray[Any], size: int) -> NDArray[Any]:
+        return np.stack([_resized(image, size) for image in images])
 
     def _tensor(self, images: NDArray[Any]) -> NDArray[Any]:
         count, height, width = images.shape[:3]

@@ -11,23 +11,25 @@ import os
 import platform
 import re
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robust.errors import RobustError
 from pytest_robust.models.runtime import quiet, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-CUDA_OPTIONS: dict[str, str] = {
-    "use_tf32": "0",
-    "cudnn_conv_algo_search": "HEURISTIC",
-    "do_copy_in_default_stream": "1",
+CudaMode = Literal["exact", "fast"]
+_CUDA_MODES: dict[CudaMode, dict[str, str]] = {
+    "exact": {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+    "fast": {"use_tf32": "1", "cudnn_conv_algo_search": "EXHAUSTIVE"},
 }
-"""Full float32, and kernels chosen by rule: EXHAUSTIVE times them and may choose others next time."""
+"""``exact``: full float32, and kernels chosen by rule. ``fast``: products of float32 rounded to 10 bits of mantissa,
+and kernels that are timed at the start, so that the next session may choose others."""
 
 _COMPUTE = (
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "Attention", "LSTM", "GRU", "RNN"),
@@ -39,6 +41,11 @@ _COMPUTE = (
 
 class CudaUnavailableError(RobustError):
     """CUDA was asked for and the model cannot run there; the sentence says why."""
+
+
+def cuda_options(mode: CudaMode) -> dict[str, str]:
+    """The options of ONNX Runtime's CUDA provider, as they are recorded with every measurement."""
+    return {**_CUDA_MODES[mode], "do_copy_in_default_stream": "1"}
 
 
 def parse_device(text: str) -> tuple[str, int]:
@@ -98,11 +105,8 @@ def on_cuda(make: Callable[[], Any], index: int) -> Any:
             error = str(raised)
     if session is None or session.get_providers()[0] != CUDA:
         raise CudaUnavailableError(f"cuda:{index} failed: {cuda_reason(chr(10).join([*said, error]))}")
-    astray = compute_nodes_off(session, CUDA)
-    if astray:
-        raise CudaUnavailableError(
-            f"onnxruntime has no CUDA kernel for {', '.join(astray)} of this model and placed them on the CPU"
-        )
+    if fault := placement_fault(placements(session), CUDA):
+        raise CudaUnavailableError(fault)
     return session
 
 
@@ -118,17 +122,31 @@ def cuda_reason(log: str) -> str:
     return telling(re.sub(r"^\S+ \S+ \[E:[^\]]*\] ", "", errors[0]))
 
 
-def compute_nodes_off(session: Any, provider: str) -> list[str]:
-    """Compute nodes (convolutions, matrix products, ...) off `provider`, sorted: ``'Conv (3 nodes)'``.
+def placements(session: Any) -> list[tuple[str, str]]:
+    """(provider, operator) of every node of a session.
 
-    The session must have been made with ``session.record_ep_graph_assignment_info``.
+    It must have been made with ``session.record_ep_graph_assignment_info``.
     """
-    counts: dict[str, int] = {}
-    for part in session.get_provider_graph_assignment_info():
-        for node in part.get_nodes() if part.ep_name != provider else ():
-            if node.op_type in _COMPUTE:
-                counts[node.op_type] = counts.get(node.op_type, 0) + 1
-    return [f"{name} ({count} node{'s' * (count > 1)})" for name, count in sorted(counts.items())]
+    parts = session.get_provider_graph_assignment_info()
+    return [(str(part.ep_name), str(node.op_type)) for part in parts for node in part.get_nodes()]
+
+
+def placement_fault(nodes: Sequence[tuple[str, str]], provider: str) -> str | None:
+    """What is wrong with where nodes were placed, None if all compute nodes (convolutions, products) are right.
+
+    Args:
+        nodes: see `placements`.
+        provider: where they were to be.
+    """
+    computing = [(place, operator) for place, operator in nodes if operator in _COMPUTE]
+    off = Counter(operator for place, operator in computing if place != provider)
+    if not off:
+        return None
+    named = ", ".join(f"{name} ({count} node{'s' * (count > 1)})" for name, count in sorted(off.items()))
+    return (
+        f"onnxruntime placed {off.total()} of the {len(computing)} compute nodes of this model on the CPU, for want of "
+        f"a CUDA kernel: {named}"
+    )
 
 
 def cuda_class(index: int) -> str:

@@ -122,13 +122,14 @@ def telling(text: str) -> str:
     """
     line = " ".join(text.split())
     line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", line)
+    line = re.sub(r"^Error in execution: ", "", line)
     line = re.sub(r"^Load model from .*? failed: ?", "", line)
     line = re.sub(r"^Exception during initialization: ", "", line)
     line = re.sub(r"^Non-zero status code returned while running (\w+) node\.", r"\1:", line)
     line = re.sub(r"Name:'' Status Message: ", "", line)
-    place = re.match(r"^\S+\.(?:cc|h|hpp|cpp|cu|cuh):\d+ ", line)
+    place = re.match(r"^(\w+: (?=/))?\S+\.(?:cc|h|hpp|cpp|cu|cuh):\d+ ", line)
     if place:
-        line = _after_signature(line[place.end() :])
+        line = (place[1] or "") + _after_signature(line[place.end() :]).lstrip()
     line = re.sub(
         r"^.* Opset (\d+) is under development.* is till opset (\d+)\.?$",
         r"opset \1 is newer than its newest, \2",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robust.models.providers import CPU, CUDA, CUDA_OPTIONS, on_cuda
+from pytest_robust.models.providers import CPU, CUDA, CudaMode, cuda_options, on_cuda
 from pytest_robust.models.runtime import quiet, telling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robust.models.files import ModelFile
@@ -58,11 +62,14 @@ class Network:
     Attributes:
         input: its image input.
         outputs: the session's outputs (`name`, `type`, `shape`).
+        gpu: number of the GPU it runs on, None for the CPU.
         batch: how many images every run gets: the model's own if it fixes one, else as asked.
         providers: what ONNX Runtime says it uses, in order.
     """
 
-    def __init__(self, runtime: Any, file: ModelFile, gpu: int | None, threads: int, batch: int) -> None:
+    def __init__(
+        self, runtime: Any, file: ModelFile, gpu: int | None, threads: int, batch: int, mode: CudaMode = "exact"
+    ) -> None:
         """Load the model.
 
         Args:
@@ -71,13 +78,15 @@ class Network:
             gpu: number of the GPU, None for the CPU.
             threads: threads of one operator.
             batch: images per run where the model leaves it free.
+            mode: how a GPU computes.
 
         Raises:
             CudaUnavailableError: a GPU was asked for and the model does not run there.
             RobustError: ONNX Runtime refuses the model, or it has no single image input.
         """
         self._file = file
-        self._session = _session(runtime, file, gpu, threads)
+        self._session = _session(runtime, file, gpu, threads, mode)
+        self.gpu = gpu
         self.input = _image_input(self._session.get_inputs(), file)
         self.outputs = self._session.get_outputs()
         self.batch = self.input.shape[0] or batch
@@ -101,20 +110,53 @@ class Network:
             parts.append(made[: len(rows)])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def run_bound(self, tensor: torch.Tensor, output: str) -> torch.Tensor:
+        """The same over a tensor on the network's own device, which is read where it lies; so is the result.
+
+        Raises:
+            RobustError: as `run`.
+        """
+        import torch
+
+        from pytest_robust.models.binding import padded, run_bound
+
+        parts = []
+        for start in range(0, len(tensor), self.batch):
+            rows = tensor[start : start + self.batch]
+            full = padded(rows, self.batch)
+            with self._explained(tuple(full.shape)):
+                made = run_bound(self._session, self.input.name, full, output)
+            self._check_rows(tuple(made.shape), len(full))
+            parts.append(made[: len(rows)])
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def at_most(self, batch: int) -> None:
+        """Give every run fewer images from now on, where the model leaves their number free."""
+        if self.input.shape[0] is None:
+            self.batch = min(self.batch, batch)
+
     def _once(self, tensor: NDArray[Any], output: str) -> NDArray[Any]:
-        try:
+        with self._explained(tensor.shape):
             made = np.asarray(self._session.run([output], {self.input.name: tensor})[0])
-        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise self._file.error(f"failed on an input of shape {tensor.shape}: {telling(str(error))}") from error
-        if made.shape[:1] != tensor.shape[:1]:
-            raise self._file.error(
-                f"gave an output of shape {made.shape} for {len(tensor)} images: export it with a batch "
-                "dimension that reaches the output"
-            )
+        self._check_rows(made.shape, len(tensor))
         return made
 
+    @contextmanager
+    def _explained(self, shape: tuple[int, ...]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+            raise self._file.error(f"failed on an input of shape {shape}: {telling(str(error))}") from error
 
-def _session(runtime: Any, file: ModelFile, gpu: int | None, threads: int) -> Any:
+    def _check_rows(self, made: tuple[int, ...], images: int) -> None:
+        if made[:1] != (images,):
+            raise self._file.error(
+                f"gave an output of shape {made} for {images} images: export it with a batch "
+                "dimension that reaches the output"
+            )
+
+
+def _session(runtime: Any, file: ModelFile, gpu: int | None, threads: int, mode: CudaMode) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
@@ -124,7 +166,7 @@ def _session(runtime: Any, file: ModelFile, gpu: int | None, threads: int) -> An
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if gpu is not None:
-        providers = [(CUDA, {"device_id": str(gpu), **CUDA_OPTIONS}), CPU]
+        providers = [(CUDA, {"device_id": str(gpu), **cuda_options(mode)}), CPU]
         return on_cuda(
             lambda: runtime.InferenceSession(str(file.path), options, providers=providers, enable_fallback=0),
             gpu,
@@ -132,7 +174,7 @@ def _session(runtime: Any, file: ModelFile, gpu: int | None, threads: int) -> An
     try:
         with quiet():
             return runtime.InferenceSession(str(file.path), options, providers=[CPU])
-    except Exception as error:  # see Network._once
+    except Exception as error:  # see Network._explained
         raise file.error(
             f"is refused by onnxruntime {runtime.__version__} ({telling(str(error))}): export it again, or "
             "install another onnxruntime"

@@ -78,7 +78,7 @@ def test_a_pin_of_external_data_is_the_digest_over_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "does not exist: correct `path`"),
+        (None, "does not exist: correct the path"),
         (b"", "is empty (0 bytes)"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "run git lfs pull"),
         (b"\x89PNG\r\n\x1a\n" + bytes(99), "is no ONNX model, or is cut short (107 bytes)"),
@@ -97,7 +97,7 @@ def test_what_is_no_model_is_said_so(tmp_path: Path, content: bytes | None, said
 def test_a_folder_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(RobustError) as caught:
         opened(tmp_path)
-    assert sentence(caught, tmp_path) == "is a folder: let `path` name the .onnx file in it"
+    assert sentence(caught, tmp_path) == "is a folder: let the path name the .onnx file in it"
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9, 0.99])

@@ -186,4 +186,4 @@ def test_a_label_subset_must_be_among_the_outputs(tmp_path: Path) -> None:
     with pytest.raises(RobustError) as caught:
         model.predict(colours("r"), kept=[1, 3])
     text = sentence(caught, tmp_path / "model.onnx")
-    assert text.startswith("has 3 outputs and label_offset 0, too few for the class 3 of the label_subset")
+    assert text.startswith("has 3 outputs and label_offset 0, and none for the class 3 of the label_subset")

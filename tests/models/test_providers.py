@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from pytest_robust.models.providers import (
     CPU,
     CUDA,
     CudaUnavailableError,
-    compute_nodes_off,
     cpu_class,
+    cuda_options,
     cuda_reason,
     isa,
     on_cuda,
     parse_device,
+    placement_fault,
+    placements,
 )
 from pytest_robust.models.runtime import load_runtime
 from tests.models.opening import opened, sentence, text_of
@@ -84,17 +87,36 @@ def test_what_onnxruntime_raises_for_cuda_is_the_reason() -> None:
 
 
 def test_compute_nodes_off_a_provider_are_counted_and_named(tmp_path: Path) -> None:
-    session = recorded_session(conv_classifier(tmp_path / "model.onnx"))
-    assert compute_nodes_off(session, CPU) == []
-    found = compute_nodes_off(session, CUDA)
-    assert [entry.split()[0] for entry in found] in (["Conv", "Gemm"], ["FusedConv", "Gemm"])
-    assert found[0].endswith("(2 nodes)")
-    assert found[1] == "Gemm (1 node)"
+    nodes = placements(recorded_session(conv_classifier(tmp_path / "model.onnx")))
+    assert placement_fault(nodes, CPU) is None
+    fault = placement_fault(nodes, CUDA)
+    assert fault is not None
+    assert re.fullmatch(
+        r"onnxruntime placed 3 of the 3 compute nodes of this model on the CPU, for want of a CUDA kernel: "
+        r"(Fused)?Conv \(2 nodes\), Gemm \(1 node\)",
+        fault,
+    )
+
+
+def test_a_part_of_the_nodes_off_a_provider_is_a_fault_and_says_how_large() -> None:
+    nodes = [(CUDA, "Conv"), (CUDA, "Conv"), (CPU, "Conv"), (CUDA, "Gemm"), (CPU, "Shape"), (CUDA, "Relu")]
+    assert placement_fault(nodes, CUDA) == (
+        "onnxruntime placed 1 of the 4 compute nodes of this model on the CPU, for want of a CUDA kernel: Conv (1 node)"
+    )
+    assert placement_fault([node for node in nodes if node != (CPU, "Conv")], CUDA) is None
+
+
+def test_the_modes_differ_in_precision_and_in_how_kernels_are_chosen() -> None:
+    exact, fast = cuda_options("exact"), cuda_options("fast")
+    assert {name for name in exact if exact[name] != fast[name]} == {"use_tf32", "cudnn_conv_algo_search"}
+    assert (exact["use_tf32"], exact["cudnn_conv_algo_search"]) == ("0", "HEURISTIC")
 
 
 def test_shape_arithmetic_on_the_cpu_is_no_fallback(tmp_path: Path) -> None:
     session = recorded_session(classifier(tmp_path / "model.onnx", layout="nhwc", softmax=True))
-    assert compute_nodes_off(session, CUDA) == ["Gemm (1 node)"]
+    nodes = placements(session)
+    assert {"Transpose", "Softmax", "Gemm"} <= {operator for _, operator in nodes}
+    assert str(placement_fault(nodes, CUDA)).endswith(": Gemm (1 node)")
 
 
 LIBRARY_MISSING = """\
