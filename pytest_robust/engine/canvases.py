@@ -1,40 +1,69 @@
-"""The canvases of a data set: each image decoded once per run, then read from a memory-mapped file."""
+"""The canvases of a data set: each image decoded once, then read from a memory-mapped file in the cache.
+
+The file is a plain npy, uint8 (n, H, W, 3), followed by the CRC-32 of every canvas. It is written under another name,
+flushed to the disk and then put in its place; a canvas is checked the first time a process shows it, and one that is
+damaged is decoded anew.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robust.data.part import Part, part_of
+from pytest_robust.engine.cache import remove, used
+from pytest_robust.engine.entries import temporary_for
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from filelock import FileLock
     from numpy.typing import NDArray
 
     from pytest_robust.data import Dataset
+    from pytest_robust.engine.cache import Cache
     from pytest_robust.spec.plan import Geometry
 
-MAX_FILE_BYTES = 4 << 30
-"""Larger sets are decoded anew for every pass, so that a run never fills the disk."""
+_KIND = "canvases"
+
+_SHARE = 0.5
+"""The part of the cache that one file of canvases may take; larger sets are decoded anew for every pass."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Canvases in a mapped file: uint8 (n, H, W, 3), with the CRC-32 of each, and which were found to agree."""
+
+    path: Path
+    canvases: NDArray[np.uint8]
+    checksums: NDArray[np.uint32]
+    checked: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Canvases:
-    """All canvases of one data set under one geometry, in the order of its samples."""
+    """All canvases of one data set under one geometry, in the order of its samples.
+
+    Attributes:
+        kept: where they are read from; None where each is decoded when it is shown.
+        damaged: positions of kept canvases that had to be decoded anew.
+    """
 
     dataset: Dataset
     geometry: Geometry
     shape: tuple[int, int, int]
-    decoded: NDArray[np.uint8] | None
+    kept: Kept | None
     threads: int
+    damaged: set[int] = field(default_factory=set)
 
     def batches(self, size: int) -> Iterator[tuple[range, NDArray[np.uint8]]]:
         """Yield (positions, canvases uint8 (<= size, H, W, 3)); the arrays must not be written to."""
@@ -42,68 +71,149 @@ class Canvases:
         with ThreadPoolExecutor(self.threads) as pool:
             for start in range(0, n, size):
                 positions = range(start, min(start + size, n))
-                if self.decoded is not None:
-                    yield positions, self.decoded[start : positions.stop]
+                if self.kept is not None:
+                    yield positions, self._sound(self.kept, positions)
                 else:
                     yield positions, np.stack(list(pool.map(self._decode, positions)))
+
+    def _sound(self, kept: Kept, positions: range) -> NDArray[np.uint8]:
+        images = kept.canvases[positions.start : positions.stop]
+        for position in positions:
+            if not kept.checked[position]:
+                if _checksum(kept.canvases[position]) != kept.checksums[position]:
+                    self.damaged.add(position)
+                    remove(kept.path)
+                kept.checked[position] = True
+        if broken := self.damaged.intersection(positions):
+            images = np.array(images)
+            for position in broken:
+                images[position - positions.start] = self._decode(position)
+        return images
 
     def _decode(self, position: int) -> NDArray[np.uint8]:
         return decode(self.dataset, self.geometry, self.shape, position)
 
 
-def open_canvases(dataset: Dataset, geometry: Geometry, path: Path, lock: FileLock, threads: int) -> Canvases:
-    """Decode a data set into the file `path`, or map the file that another process has made.
+def canvas_key(dataset: Dataset, geometry: Geometry) -> str:
+    """One key per set of canvases: the images and labels, the geometry, and what decodes and resizes."""
+    versions = [metadata.version(name) for name in ("pytest-robust", "pillow", "numpy")]
+    return hashlib.sha256(repr((dataset.samples.digest, astuple(geometry), versions)).encode()).hexdigest()
 
-    Where the set is too large for such a file, or the disk for the set, every pass decodes anew.
+
+def open_canvases(
+    dataset: Dataset, geometry: Geometry, cache: Cache, threads: int, positions: range | None = None
+) -> Canvases:
+    """Decode a data set into a file of the cache, or map the file that another process, or run, has made.
+
+    Where the set is too large for the cache, or the disk for the set, every pass decodes anew.
+
+    Args:
+        dataset: the whole set.
+        geometry: how an image becomes a canvas.
+        cache: where the file lies.
+        threads: cores to decode on.
+        positions: only these samples, which then have a file of their own; None for all.
 
     Raises:
         RobustError: an image cannot be decoded, or the canvases differ in size.
     """
-    shape = _first_shape(dataset, geometry)
-    decoded: NDArray[np.uint8] | None = None
-    if len(dataset.samples.ids) * math.prod(shape) <= MAX_FILE_BYTES:
-        with lock:
-            if path.exists() or _decode_all(dataset, geometry, shape, path, threads):
-                decoded = np.load(path, mmap_mode="r", allow_pickle=False)
-    return Canvases(dataset, geometry, shape, decoded, threads)
+    shape = first_shape(dataset, geometry)
+    fits = len(dataset.samples.ids) * math.prod(shape) <= cache.size * _SHARE
+    dataset = part_of(dataset, positions)
+    count = len(dataset.samples.ids)
+    kept: Kept | None = None
+    if fits:
+        key = canvas_key(dataset, geometry)
+        path = cache.path(_KIND, f"{key}.npy")
+        try:
+            cache.make(_KIND)
+            with cache.lock(_KIND, key):
+                kept = _map(path, count, shape)
+                if kept is None:
+                    _discard(path)
+                    cache.trim(count * math.prod(shape))
+                    kept = _decode_all(dataset, geometry, shape, path, threads)
+        except OSError:  # no room, or no right to write there
+            kept = None
+    return Canvases(dataset, geometry, shape, kept, threads)
 
 
-def stream_canvases(dataset: Dataset, geometry: Geometry, threads: int) -> Canvases:
+def stream_canvases(dataset: Dataset, geometry: Geometry, threads: int, positions: range | None = None) -> Canvases:
     """The canvases of a data set that is shown once: each is made when its batch is, and none is kept.
 
     Raises:
         RobustError: the first image cannot be decoded.
     """
-    return Canvases(dataset, geometry, _first_shape(dataset, geometry), None, threads)
+    shape = first_shape(dataset, geometry)
+    return Canvases(part_of(dataset, positions), geometry, shape, None, threads)
 
 
-def _first_shape(dataset: Dataset, geometry: Geometry) -> tuple[int, int, int]:
+def first_shape(dataset: Dataset, geometry: Geometry) -> tuple[int, int, int]:
+    """The shape of the first canvas, (H, W, 3), which all others must have.
+
+    Raises:
+        RobustError: the first image cannot be decoded.
+    """
     height, width = dataset.canvas(0, geometry).shape[:2]
     return height, width, 3
 
 
-def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int], path: Path, threads: int) -> bool:
-    """Write every canvas to `path`; False, and nothing written, if the disk has no room."""
-    n = len(dataset.samples.ids)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+def _map(path: Path, count: int, shape: tuple[int, int, int]) -> Kept | None:
+    """The canvases of a file, None where there is none of that shape and length."""
     try:
-        try:
-            target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(n, *shape))
-            _reserve(temporary)
-        except OSError:
-            return False
+        canvases = np.load(path, mmap_mode="r", allow_pickle=False)
+        start = canvases.offset + canvases.nbytes
+        if canvases.shape != (count, *shape) or canvases.dtype != np.uint8 or path.stat().st_size != start + 4 * count:
+            return None
+        checksums = np.fromfile(path, "<u4", count, offset=start)
+        used(path)
+    except (OSError, ValueError, EOFError):
+        return None
+    return Kept(path, canvases, checksums, np.zeros(count, np.bool_))
+
+
+def _discard(path: Path) -> None:
+    """Remove a damaged file, and what a process left that was killed while it wrote: its lock is ours now."""
+    for left in path.parent.glob(f"{path.name}*"):
+        remove(left)
+
+
+def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int], path: Path, threads: int) -> Kept:
+    """Write every canvas to `path`.
+
+    Raises:
+        OSError: the disk has no room.
+    """
+    count = len(dataset.samples.ids)
+    temporary = temporary_for(path)
+    checksums = np.zeros(count, "<u4")
+    try:
+        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(count, *shape))
+        _reserve(temporary)
 
         def fill(position: int) -> None:
             target[position] = decode(dataset, geometry, shape, position)
+            checksums[position] = _checksum(target[position])
 
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(fill, range(n)):
+            for _ in pool.map(fill, range(count)):
                 pass
         target.flush()
+        with temporary.open("ab") as file:
+            file.write(checksums.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
-        return True
     finally:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
+    kept = _map(path, count, shape)
+    if kept is None:
+        raise OSError(f"{path} is gone")
+    return kept
+
+
+def _checksum(canvas: NDArray[np.uint8]) -> int:
+    return zlib.crc32(canvas.data)
 
 
 def _reserve(path: Path) -> None:
@@ -122,8 +232,9 @@ def decode(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int], po
     name = dataset.samples.ids[position]
     made = dataset.canvas(position, geometry)
     if made.shape != shape:
+        first = (dataset.whole if isinstance(dataset, Part) else dataset).samples.ids[0]
         raise RobustError(
-            f"{name} is {made.shape[1]}x{made.shape[0]} pixels where {dataset.samples.ids[0]} is "
+            f"{name} is {made.shape[1]}x{made.shape[0]} pixels where {first} is "
             f"{shape[1]}x{shape[0]}; give the data set a geometry, such as {{resize: 256, crop: 224}}"
         )
     return made

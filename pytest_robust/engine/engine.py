@@ -2,36 +2,38 @@
 
 A pass computes one shift for every wanted model at once, under a lock that all workers of the host share. A
 worker whose pass is being made elsewhere makes another wanted one meanwhile, and waits only if there is none.
+Under the same lock a cell is first looked for in the cache of earlier runs.
 """
 
 from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
-from pytest_robust.data import Dataset, open_dataset
 from pytest_robust.engine import keys
-from pytest_robust.engine.canvases import Canvases, open_canvases, stream_canvases
-from pytest_robust.engine.passes import Take, batch_size_for, run_pass
+from pytest_robust.engine.contents import Contents
+from pytest_robust.engine.device_class import known_place
+from pytest_robust.engine.memory import Memory
+from pytest_robust.engine.opened import Opened
+from pytest_robust.engine.passes import Take, batch_size_for, damage, join, run_pass
 from pytest_robust.engine.store import Failure, MeasurementError, RunStore, process_died
 from pytest_robust.errors import RobustError
-from pytest_robust.models import Model, open_model
-from pytest_robust.shifts.base import Derived, ViewInputs
-from pytest_robust.shifts.registry import default_registry
+from pytest_robust.measurement import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_robust.measurement import Measurement, Samples
+    from pytest_robust.data import Dataset
+    from pytest_robust.engine.cache import Cache
+    from pytest_robust.engine.device_class import Place
+    from pytest_robust.measurement import Samples
     from pytest_robust.settings import Settings
-    from pytest_robust.spec.plan import CellPlan, DatasetPlan, ModelPlan
-
-K = TypeVar("K", bound="Hashable")
-V = TypeVar("V")
+    from pytest_robust.spec.plan import CellPlan
+    from pytest_robust.views.base import Derived
 
 _POLL_SECONDS = 0.02
 
@@ -56,9 +58,11 @@ class Engine:
     Args:
         wanted: every cell that the selected items may ask for, in the order of the items.
         settings: the run's options.
-        store: where this run's measurements are kept.
+        store: where this run's results are kept.
+        cache: where measurements, canvases and digests of files are kept for later runs.
         worker: this process's name among the workers.
         progress: told (shift label, done, total) while a pass runs.
+        place: see `Contents`.
     """
 
     def __init__(
@@ -66,11 +70,14 @@ class Engine:
         wanted: Iterable[Wanted],
         settings: Settings,
         store: RunStore,
+        cache: Cache,
         worker: str = "main",
         progress: Callable[[str, int, int], None] | None = None,
+        place: Callable[[bool], Place | None] | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
+        self.cache = cache
         self._worker = worker
         self._progress = progress or (lambda label, done, total: None)
         self._wanted: dict[str, Wanted] = {}
@@ -79,13 +86,13 @@ class Engine:
             if want.id not in self._wanted:
                 self._wanted[want.id] = want
                 self._passes.setdefault(keys.pass_key(want.cell, want.seed), []).append(want)
-        self._datasets: dict[DatasetPlan, Dataset] = {}
-        self._canvases: dict[str, Canvases] = {}
-        self._models: dict[tuple[ModelPlan, int | None, int | None, int], Model] = {}
-        self._broken: dict[Hashable, RobustError] = {}
         self._samples: dict[str, Samples] = {}
         self._finished: set[str] = set()
         self._keys: dict[str, str] = {}
+        self._made: list[str] = []
+        self._opened = Opened(settings, cache)
+        contents = Contents(settings, cache, self._opened.digests, self._opened.dataset, self._derived, place)
+        self._memory = Memory(cache, contents, store)
 
     def measure(self, cell: CellPlan, spec: str) -> Measurement:
         """The measurement of one wanted cell.
@@ -109,14 +116,18 @@ class Engine:
             self._samples[digest] = self.store.samples(digest)
         return self._samples[digest]
 
+    def passes(self) -> list[str]:
+        """The passes that this process has made since it was asked last."""
+        made, self._made = self._made, []
+        return made
+
     def close(self) -> None:
-        """Release every session."""
-        for model in self._models.values():
-            model.close()
-        self._models.clear()
+        """Release every session, and bring the cache back to its size."""
+        self._opened.close()
+        self.cache.trim()
 
     def _key(self, want: Wanted) -> str:
-        """The cell's content key, which every batch asks for."""
+        """The cell's key within the run, which every batch asks for."""
         if want.id not in self._keys:
             self._keys[want.id] = keys.cell_key(want.cell, want.seed, self.settings)
         return self._keys[want.id]
@@ -133,9 +144,8 @@ class Engine:
             return False
         try:
             self._bury(key)
-            pending = [want for want in self._passes[key] if not self.store.has(self._key(want))]
-            if pending:
-                self.store.count_pass(key)
+            unknown = [want for want in self._passes[key] if not self.store.has(self._key(want))]
+            if pending := [want for want in unknown if not self._memory.recall(want, self._key(want))]:
                 self._run(pending)
             self._finished.add(key)
         finally:
@@ -150,36 +160,43 @@ class Engine:
                     self.store.put(self._key(want), process_died(want.cell.model.name, want.cell.key))
 
     def _run(self, pending: Sequence[Wanted]) -> None:
-        def finish(name: str, result: Measurement | Failure) -> None:
-            self.store.put(self._key(self._wanted[name]), result)
-
         first = pending[0]
         try:
             self._running(first)
             derived = self._derived(first)
-            canvases = self._canvases_of(first.cell, derived)
-            takes = self._open_models(pending, canvases, finish)
+            canvases = self._opened.canvases(first.cell, derived)
+            dataset, shape = canvases.dataset, canvases.shape
+            on_gpu = known_place(self.settings.device, integer=False) is None
+            batch = batch_size_for(shape, self.settings.batch_size, on_gpu)
+            takes = self._open_models(pending, dataset, batch)
             if not takes:
                 return
-            self.store.put_samples(canvases.dataset.samples)
-            results = run_pass(
+            self.store.put_samples(dataset.samples)
+            part = run_pass(
                 first.cell.shift,
                 first.seed,
                 canvases,
                 derived,
                 takes,
-                batch_size_for(canvases.shape, self.settings.batch_size),
+                batch,
                 lambda name: self._running(self._wanted[name]),
                 lambda done, total: self._progress(first.cell.key, done, total),
             )
-            for name, result in results:
-                finish(name, result)
+            self._made.append(keys.pass_key(first.cell, first.seed))
+            for take in takes:
+                result = join(take.name, [part], first.cell.shift, dataset, shape, derived)
+                self._finish(self._wanted[take.name], result, damage([part]))
         except RobustError as error:
             self._fail_rest(pending, Failure(str(error)))
         except Exception as error:  # a defect, ours or of a user's own shift: shown whole, in every cell of the pass
             self._fail_rest(pending, Failure(f"{type(error).__name__}: {error}", traceback.format_exc()))
         finally:
             self.store.mark_running(self._worker, None)
+
+    def _finish(self, want: Wanted, result: Measurement | Failure, notes: Sequence[str] = ()) -> None:
+        if isinstance(result, Measurement):
+            result = replace(result, notes=(*result.notes, *self._memory.keep(want, result), *notes))
+        self.store.put(self._key(want), result)
 
     def _fail_rest(self, pending: Sequence[Wanted], failure: Failure) -> None:
         for want in pending:
@@ -191,75 +208,15 @@ class Engine:
             self._worker, {"key": self._key(want), "model": want.cell.model.name, "shift": want.cell.key}
         )
 
-    def _open_models(
-        self, pending: Sequence[Wanted], canvases: Canvases, finish: Callable[[str, Measurement | Failure], None]
-    ) -> list[Take]:
+    def _open_models(self, pending: Sequence[Wanted], dataset: Dataset, batch: int) -> list[Take]:
         takes = []
         for want in pending:
             self._running(want)
             try:
-                takes.append(Take(want.id, self._model(want.cell.model, canvases)))
+                takes.append(Take(want.id, self._opened.model(want.cell.model, dataset, batch), want.cell.scored))
             except RobustError as error:
-                finish(want.id, Failure(str(error)))
+                self._finish(want, Failure(str(error)))
         return takes
 
-    def _model(self, plan: ModelPlan, canvases: Canvases) -> Model:
-        dataset = canvases.dataset
-        largest = int(dataset.samples.labels.max()) if dataset.classes is None else None
-        batch = min(batch_size_for(canvases.shape, self.settings.batch_size), len(dataset.samples.ids))
-        return self._once(
-            self._models,
-            (plan, dataset.classes, largest, batch),
-            lambda: open_model(
-                plan,
-                device=self.settings.device,
-                classes=dataset.classes,
-                max_label=largest,
-                threads=self.settings.threads,
-                batch_size=batch,
-            ),
-        )
-
-    def _dataset(self, plan: DatasetPlan) -> Dataset:
-        return self._once(self._datasets, plan, lambda: open_dataset(plan, limit=self.settings.limit))
-
-    def _once(self, found: dict[K, V], key: K, make: Callable[[], V]) -> V:
-        """Make a value once; what could not be made fails with the same sentence ever after, and at once.
-
-        Raises:
-            RobustError: as `make` did the first time.
-        """
-        if error := self._broken.get(key):
-            raise error
-        if key not in found:
-            try:
-                found[key] = make()
-            except RobustError as error:
-                self._broken[key] = error
-                raise
-        return found[key]
-
     def _derived(self, want: Wanted) -> Derived | None:
-        """The samples of a view, None for a pixel shift."""
-        shift = want.cell.shift
-        view = default_registry().view(shift)
-        if view is None:
-            return None
-        inputs = ViewInputs(shift, keys.geometry_of(want.cell), want.seed, self.settings.limit, self._dataset)
-        return view.derive(inputs)
-
-    def _canvases_of(self, cell: CellPlan, derived: Derived | None) -> Canvases:
-        if derived is not None:
-            return stream_canvases(derived.dataset, keys.geometry_of(cell), self.settings.threads)
-        key = keys.canvas_key(cell, self.settings)
-        return self._once(
-            self._canvases,
-            key,
-            lambda: open_canvases(
-                self._dataset(cell.shift.dataset),
-                keys.geometry_of(cell),
-                self.store.folder / "canvases" / f"{key}.npy",
-                self.store.lock(f"canvas-{key}"),
-                self.settings.threads,
-            ),
-        )
+        return self._opened.derived(want.cell, want.seed)

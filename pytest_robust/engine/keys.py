@@ -1,4 +1,4 @@
-"""What makes two pieces of work the same: content keys of passes and of cells."""
+"""What makes two pieces of work of one run the same, by what the spec says; `contents` goes by what that stands for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import Mark
-from pytest_robust.spec.plan import CellPlan, Geometry, PathText
+from pytest_robust.spec.plan import CellPlan, Geometry, PathText, ShiftPlan
 
 if TYPE_CHECKING:
     from pytest_robust.settings import Settings
@@ -20,13 +20,16 @@ def pass_key(cell: CellPlan, seed: int) -> str:
 
     Cells of one key are shown the same batches, whatever spec they stand in.
     """
-    shift = cell.shift
+    return _digest("pass", column_key(cell.shift, seed), geometry_of(cell))
+
+
+def column_key(shift: ShiftPlan, seed: int) -> str:
+    """One key per shift over a data set, whatever the geometry of the models that it is shown to."""
     return _digest(
-        "pass",
+        "column",
         shift.dataset,
-        geometry_of(cell),
         [shift.suite, shift.shift, shift.severity, shift.version, dict(shift.parameters)],
-        [shift.stored, shift.main, shift.textures],
+        [shift.stored, shift.main, shift.textures, shift.side],
         seed,
     )
 
@@ -38,18 +41,14 @@ def cell_key(cell: CellPlan, seed: int, settings: Settings) -> str:
         "cell",
         pass_key(cell, seed),
         [model.path, model.sha256, model.preprocess, model.output, model.label_offset, model.enhancer],
-        [settings.device, settings.limit],
+        [cell.scored, model.output_kind],
+        [settings.device, settings.cuda, settings.limit],
     )
 
 
 def geometry_of(cell: CellPlan) -> Geometry:
     """How the cell's images become canvases: a matter of the model."""
     return cell.model.geometry
-
-
-def canvas_key(cell: CellPlan, settings: Settings) -> str:
-    """One key per set of decoded canvases."""
-    return _digest("canvas", cell.shift.dataset, geometry_of(cell), settings.limit)
 
 
 def _digest(*parts: Any) -> str:

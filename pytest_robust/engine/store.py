@@ -1,20 +1,18 @@
-"""Where measurements wait for the items that ask for them.
+"""What one run knows: the results of its cells, who makes which pass, and who died of what.
 
-One folder per run and host, shared by all worker processes: results by key, one lock per pass, and one mark
-per worker that says what it is running, read by the controller when that worker dies.
+One folder per run and host, shared by all worker processes and removed with the run: results by key, one lock per
+pass, and one mark per worker that says what it is running, read by the controller when that worker dies.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from pytest_robust.engine.entries import pack, unpack, write
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Measurement, Samples
 
@@ -52,19 +50,18 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("cells", "locks", "running", "canvases", "samples"):
+        for name in ("cells", "locks", "running", "samples"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, key: str) -> Measurement | Failure | None:
         """What is known under a key, or None."""
         try:
-            text = (self.folder / "cells" / key).read_bytes()
+            content = (self.folder / "cells" / key).read_bytes()
         except FileNotFoundError:
             return None
-        digest, _, body = text.partition(b"\n")
-        if digest.decode() != hashlib.sha256(body).hexdigest():
+        plain = unpack(content)
+        if plain is None:
             return Failure(f"the measurement stored in {self.folder} is damaged; run again")
-        plain = json.loads(body, object_hook=_decode)
         return Failure(**plain["failure"]) if "failure" in plain else Measurement.from_plain(plain)
 
     def has(self, key: str) -> bool:
@@ -74,22 +71,30 @@ class RunStore:
     def put(self, key: str, result: Measurement | Failure) -> None:
         """Keep a result; a reader sees all of it or nothing."""
         if isinstance(result, Failure):
-            plain: dict[str, Any] = {"failure": {"sentence": result.sentence, "traceback": result.traceback}}
+            plain = {"failure": {"sentence": result.sentence, "traceback": result.traceback}}
         else:
             plain = result.to_plain()
-        body = json.dumps(plain, default=_encode).encode()
-        self._write(self.folder / "cells" / key, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        self._write(self.folder / "cells" / key, pack(plain))
+
+    def has_samples(self, digest: str) -> bool:
+        """Whether the samples of that digest are known."""
+        return (self.folder / "samples" / digest).exists()
 
     def put_samples(self, samples: Samples) -> None:
         """Keep the samples that measurements follow, for the workers that judge what another measured."""
-        path = self.folder / "samples" / samples.digest
-        if not path.exists():
-            self._write(path, json.dumps(samples.to_plain(), default=_encode).encode())
+        if not self.has_samples(samples.digest):
+            self._write(self.folder / "samples" / samples.digest, pack(samples.to_plain()))
 
     def samples(self, digest: str) -> Samples:
-        """The samples of a measurement that is in the store."""
-        text = (self.folder / "samples" / digest).read_bytes()
-        return Samples.from_plain(json.loads(text, object_hook=_decode))
+        """The samples of a measurement that is in the store.
+
+        Raises:
+            RobustError: the entry is damaged.
+        """
+        plain = unpack((self.folder / "samples" / digest).read_bytes())
+        if plain is None:
+            raise RobustError(f"the samples stored in {self.folder} are damaged; run again")
+        return Samples.from_plain(plain)
 
     def lock(self, key: str) -> FileLock:
         """The lock that the one process making a pass holds; released by the system if that process dies."""
@@ -122,29 +127,12 @@ class RunStore:
                 found.add(pair["key"])
         return found
 
-    def count_pass(self, key: str) -> None:
-        """Note that a pass is being made; the caller holds its lock."""
-        with (self.folder / "locks" / f"{key}.made").open("ab") as tally:
-            tally.write(b".")
-
     @staticmethod
     def _write(path: Path, content: bytes) -> None:
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            write(path, content)
         except OSError as error:
             raise RobustError(
                 f"the folder of this run, {path.parent.parent}, cannot be written ({error.strerror}); make room there "
                 "or set TMPDIR to another folder"
             ) from error
-
-
-def _encode(value: Any) -> dict[str, str]:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    raise TypeError(f"{type(value).__name__} is not a plain value")
-
-
-def _decode(value: dict[str, Any]) -> Any:
-    return base64.b64decode(value["base64"]) if value.keys() == {"base64"} else value
