@@ -2,8 +2,8 @@
 
 from pytest_robust.golden.compare import Comparable, NotComparable, find
 from pytest_robust.golden.prune import prune, unused
-from pytest_robust.golden.record import GoldenCell, GoldenFile, Origin, Recording
-from pytest_robust.golden.store import read, stored_models, write
+from pytest_robust.golden.record import GoldenCell, GoldenFile, Origin, Recording, same_spec
+from pytest_robust.golden.store import Step, read, recorded_sizes, stored_models, write, write_all
 from pytest_robust.golden.update import Change, Entry, Proposal, propose
 
 __all__ = [
@@ -16,11 +16,15 @@ __all__ = [
     "Origin",
     "Proposal",
     "Recording",
+    "Step",
     "find",
     "propose",
     "prune",
     "read",
+    "recorded_sizes",
+    "same_spec",
     "stored_models",
     "unused",
     "write",
+    "write_all",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_robust.errors import RobustError
+from pytest_robust.errors import RobustError, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,17 +65,17 @@ def unpack(path: Path) -> dict[str, NDArray[Any]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise RobustError(f"{path} is missing, but the .json beside it names it; restore it with git") from None
+        raise RobustError(f"{shown(path)} is missing, but the .json beside it names it; restore it with git") from None
     except OSError as error:
-        raise RobustError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+        raise RobustError(f"{shown(path)} cannot be read ({error.strerror}); check its permissions") from error
     if content.startswith(b"version https://git-lfs"):
-        raise RobustError(f"{path} is only a Git LFS pointer; fetch the file with `git lfs pull`")
+        raise RobustError(f"{shown(path)} is only a Git LFS pointer; fetch the file with `git lfs pull`")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return {name.removesuffix(".npy"): _member(archive.read(name)) for name in archive.namelist()}
     # zipfile and numpy answer damage with a dozen kinds of exception: struct.error, zlib.error, ...
     except Exception as error:
-        raise RobustError(f"{path} is damaged or cut short ({error}); restore it with git") from error
+        raise RobustError(f"{shown(path)} is damaged or cut short ({error}); restore it with git") from error
 
 
 def _member(content: bytes) -> NDArray[Any]:

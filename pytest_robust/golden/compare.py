@@ -94,6 +94,8 @@ def _difference(cell: GoldenCell, measurement: Measurement, samples: Samples, *,
         return f"the shift's parameters changed: {_entries(cell.parameters, parameters)}"
     made, was = measurement.provenance, cell.origin
     if same_class and was.geometry == made.geometry and cell.canvas_digest != measurement.canvas_digest:
+        if seeds := _seeds(was.options, made.options):
+            return f"the seed changed: {seeds}"
         digests = _arrow(cell.canvas_digest[:12], measurement.canvas_digest[:12])
         cause = _entries(_libraries(was.options), _libraries(made.options))
         cause = cause or "all recorded library versions are the same"
@@ -103,6 +105,12 @@ def _difference(cell: GoldenCell, measurement: Measurement, samples: Samples, *,
 
 def _libraries(options: Mapping[str, str | int]) -> dict[str, str | int]:
     return {shown: options[name] for name, shown in _LIBRARIES.items() if name in options}
+
+
+def _seeds(old: Mapping[str, str | int], new: Mapping[str, str | int]) -> str:
+    """The seed of the spec then and now; empty where it is the same, or an older golden does not say."""
+    pair = [options.get("seed") for options in (old, new)]
+    return _arrow(*pair) if None not in pair and pair[0] != pair[1] else ""
 
 
 def _changed(recording: Recording, cell: GoldenCell, measurement: Measurement) -> tuple[str, ...]:

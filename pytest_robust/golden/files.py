@@ -7,10 +7,10 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pytest_robust.errors import RobustError
+from pytest_robust.errors import RobustError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LOCK_FOLDER = ".lock"
@@ -30,17 +30,35 @@ def replace(path: Path, content: bytes) -> None:
     Raises:
         OSError: the content cannot be stored; the file is as before.
     """
-    beside = temporary(path)
     try:
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(beside, path)  # noqa: PTH105
+        stage(path, content)
+        commit(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary(path).unlink(missing_ok=True)
+
+
+def stage(path: Path, content: bytes) -> None:
+    """Put a file's new content on disk, beside the file.
+
+    Raises:
+        OSError: the content cannot be stored.
+    """
+    beside = temporary(path)
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def commit(path: Path) -> None:
+    """Put what was staged in the place of the file.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    os.replace(temporary(path), path)  # noqa: PTH105
     sync(path.parent)
 
 
@@ -84,7 +102,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RobustError(
-            f"{folder} is held by another process for {LOCK_SECONDS:g} s; wait for its update and run again"
+            f"{shown(folder)} is held by another process for {LOCK_SECONDS:g} s; wait for its update and run again"
         ) from None
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -94,9 +112,10 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def unwritable(folder: Path, error: OSError) -> RobustError:
-    """The sentence for a folder that refuses to be written."""
+def unwritable(folder: Path, error: OSError, done: Sequence[str] = ()) -> RobustError:
+    """The sentence for a folder that refuses to be written; `done` are the models that were written before."""
+    before = f"; before that {', '.join(done)} had been written" if done else ""
     return RobustError(
-        f"the golden in {folder} cannot be written ({error.strerror or error}) and is left as it was; "
+        f"the golden in {shown(folder)} cannot be written ({error.strerror or error}) and is left as it was{before}; "
         "check that it is a folder with room and write permission"
     )

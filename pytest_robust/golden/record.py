@@ -97,11 +97,25 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldenFile:
-    """The golden of one model of one spec. `recordings` is keyed by device class."""
+    """The golden of one model of one spec, see `same_spec`. `recordings` is keyed by device class."""
 
     spec: str
     model: str
     recordings: Mapping[str, Recording] = field(default_factory=dict)
+
+
+def same_spec(one: str, other: str) -> bool:
+    """Whether two names that goldens give to a spec are those of one file.
+
+    A name that begins with ``..`` is the path from the golden folder; two of them are equal or of two specs. Any other
+    one (a file's name alone, or the path from the root folder of the run that recorded it) need only agree as far as
+    both go, from the end.
+    """
+    if one.startswith("../") and other.startswith("../"):
+        return one == other
+    parts = [[part for part in name.split("/") if part != ".."] for name in (one, other)]
+    common = min(map(len, parts))
+    return parts[0][-common:] == parts[1][-common:]
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,13 @@ def test_nothing_recorded() -> None:
     assert reason(GoldenFile(SPEC, MODEL)) == "no golden is recorded for this model"
 
 
+def test_another_seed_is_named() -> None:
+    held = golden(options={"seed": 0, "pillow": "13.0"})
+    assert reason(held, canvas="other", options={"seed": 7, "pillow": "14.0"}) == "the seed changed: 0 -> 7"
+    silent = reason(golden(), canvas="other", options={"seed": 7, "pillow": "14.0"})
+    assert "seed" not in silent, "an older golden says nothing of it"
+
+
 def test_no_recording_of_the_device_class() -> None:
     held = update(golden(), entries({"clean": 6}, device_class="cuda-sm80"))
     assert (

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,17 @@ import pytest
 from pytest_robust.errors import RobustError
 from pytest_robust.golden import (
     GoldenFile,
+    Step,
     prune,
     read,
+    store,
     stored_models,
     unused,
     write,
+    write_all,
 )
 from pytest_robust.golden.arrays import pack, unpack
+from pytest_robust.golden.record import same_spec
 from pytest_robust.measurement import Samples
 
 from .build import KEYS, MODEL, SPEC, entries, golden, meaning, pair, samples, sha, update
@@ -135,6 +140,25 @@ def test_writing_what_was_read_touches_nothing(stored: tuple[Path, GoldenFile]) 
     assert held is not None
     assert write(folder, held, expected=held) == ()
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in pair(folder)} == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("../../specs/a.yaml", "../../specs/a.yaml", True),
+        ("../../specs/a.yaml", "../../nightly/a.yaml", False),
+        ("../../a.yaml", "../../specs/a.yaml", False),
+        ("specs/a.yaml", "../../specs/a.yaml", True),
+        ("checkout/specs/a.yaml", "../../specs/a.yaml", True),
+        ("nightly/a.yaml", "../../specs/a.yaml", False),
+        ("a.yaml", "../../specs/a.yaml", True),
+        ("a.yaml", "../../specs/aa.yaml", False),
+        ("a.yaml", "b.yaml", False),
+    ],
+)
+def test_names_of_one_spec(one: str, other: str, same: bool) -> None:
+    assert same_spec(one, other) is same
+    assert same_spec(other, one) is same
 
 
 def test_two_specs_do_not_share_a_golden(stored: tuple[Path, GoldenFile]) -> None:
@@ -286,3 +310,79 @@ def test_prune_leaves_the_other_lines_alone(stored: tuple[Path, GoldenFile]) -> 
     assert prune(left, [KEYS[3]]).recordings.keys() == {"cpu"}
     assert write(folder, prune(left, []), expected=left) == ()
     assert sorted(path.name for path in folder.iterdir()) == [".gitattributes", ".lock"]
+
+
+def steps(folder: Path) -> list[Step]:
+    """Two goldens on disk, in folders of their own, and what shall replace them."""
+    made = []
+    for model in ("a", "b"):
+        held = golden(model)
+        write(folder / model, held, expected=None)
+        made.append(Step(folder / model, update(held, entries({KEYS[0]: 4}), model=model), held))
+    return made
+
+
+def on_disk(steps: Sequence[Step]) -> list[dict[str, Any] | None]:
+    return [meaning(read(step.folder, step.golden.model)) for step in steps]
+
+
+def test_several_goldens_are_written_together(tmp_path: Path) -> None:
+    both = steps(tmp_path)
+    unchanged = Step(tmp_path / "c", golden("c"), golden("c"))
+    removed = Step(tmp_path / "d", GoldenFile(SPEC, "d"), golden("d"))
+    write(removed.folder, golden("d"), expected=None)
+    written = write_all([*both, unchanged, removed])
+    assert [len(files) for files in written] == [2, 2, 0, 0]
+    assert on_disk(both) == [meaning(step.golden) for step in both]
+    assert read(tmp_path / "d", "d") is None
+    assert not (tmp_path / "c").exists()
+    assert write_all([]) == []
+
+
+@pytest.mark.parametrize("other", [0, 1])
+def test_one_golden_that_was_overtaken_keeps_all_unwritten(other: int, tmp_path: Path) -> None:
+    both = steps(tmp_path)
+    theirs = both[other]
+    assert theirs.expected is not None
+    write(
+        theirs.folder,
+        update(theirs.expected, entries({KEYS[1]: 3}), model=theirs.golden.model),
+        expected=theirs.expected,
+    )
+    before = on_disk(both)
+    with pytest.raises(RobustError, match=f"{theirs.golden.model}\\.json was changed by another process"):
+        write_all(both)
+    assert on_disk(both) == before
+
+
+def test_a_folder_that_cannot_be_written_keeps_all_unwritten(tmp_path: Path) -> None:
+    first, second = steps(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RobustError, match=r"file cannot be written .* and is left as it was; check"):
+        write_all([first, replace(second, folder=tmp_path / "file", expected=None)])
+    assert on_disk([first, second]) == [meaning(first.expected), meaning(second.expected)]
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"), [("a", "is left as it was; check"), ("b", "; before that a had been written;")]
+)
+def test_a_disk_that_fails_at_the_last_step_says_what_was_written(
+    failing: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = steps(tmp_path)
+    commit = store.commit
+
+    def break_down(path: Path) -> None:
+        if path.name == f"{failing}.json":
+            raise OSError(5, "Input/output error")
+        commit(path)
+
+    monkeypatch.setattr(store, "commit", break_down)
+    with pytest.raises(RobustError, match=said) as error:
+        write_all(both)
+    assert "\n" not in str(error.value)
+    new = failing == "b"
+    assert on_disk(both) == [meaning(both[0].golden if new else both[0].expected), meaning(both[1].expected)]
+    for step in both:
+        assert len(list(step.folder.glob("*.npz"))) == 1
+        assert not list(step.folder.glob(".*.tmp"))
