@@ -10,17 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_robust.api import apply_shift, list_shifts
     from pytest_robust.errors import RobustError
     from pytest_robust.evaluation import evaluate
-    from pytest_robust.shifts.api import apply_shift, list_shifts
 
 __all__ = ["RobustError", "apply_shift", "evaluate", "list_shifts"]
 
 _HOMES = {
     "RobustError": "pytest_robust.errors",
-    "apply_shift": "pytest_robust.shifts.api",
+    "apply_shift": "pytest_robust.api",
     "evaluate": "pytest_robust.evaluation",
-    "list_shifts": "pytest_robust.shifts.api",
+    "list_shifts": "pytest_robust.api",
 }
 
 

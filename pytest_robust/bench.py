@@ -5,15 +5,19 @@ One bench per process. It knows no pytest; what it returns is plain and travels 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_robust.aggregates import Circumstances, Results, judge_aggregate
 from pytest_robust.engine.store import MeasurementError
 from pytest_robust.errors import RobustError
 from pytest_robust.golden import Comparable, GoldenFile, find, read
+from pytest_robust.report.commands import repeated, typed
 from pytest_robust.report.failure import failure_text, worst_classes
+from pytest_robust.report.planned import profile_refusal
 from pytest_robust.report.record import cell_record
+from pytest_robust.same_samples import is_part, places
 from pytest_robust.settings import Settings, update_refusal
 from pytest_robust.verdict import (
     Evidence,
@@ -28,7 +32,7 @@ from pytest_robust.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_robust.measurement import Measurement, Samples
@@ -64,13 +68,22 @@ class Bench:
         settings: the run's options.
         engine: gives measurements.
         plans: what `planned` says of every spec that was collected, whether or not an item of it was selected.
+        passes: gives the passes that this process has made since it was asked last.
     """
 
-    def __init__(self, settings: Settings, engine: Source, plans: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Source,
+        plans: Sequence[Mapping[str, Any]] = (),
+        passes: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self.settings = settings
         self.engine = engine
         self._goldens: dict[tuple[Path, str], GoldenFile | None] = {}
         self._plans = list(plans)
+        self._refusals = {plan["spec"]: profile_refusal(plan["spec"], plan) for plan in plans}
+        self._passes = passes
         self._samples_sent: set[str] = set()
 
     def close(self) -> None:
@@ -81,8 +94,8 @@ class Bench:
         """Measure one cell and judge it by its own evidence."""
         try:
             measurement = self.engine.measure(cell, spec)
-            clean = self._clean(spec, plan, cell)
             samples = self.engine.samples(measurement)
+            clean = self._clean(spec, plan, cell, samples)
             against = self._against(plan, spec, cell, measurement, samples)
         except RobustError as error:
             return self._failed(plan, spec, cell, error)
@@ -106,11 +119,21 @@ class Bench:
         report = self._report(plan, spec, cell, judgement, record)
         report["accepted"] = accepted
         report["worse"] = worse
-        report["judged"] = {"verdict": str(judged.verdict), "headline": judged.headline}
+        report["judged"] = {
+            "verdict": str(judged.verdict),
+            "level": judged.level,
+            "headline": judged.headline,
+            "fails": fails(judged, plan.gate),
+        }
+        report["lacks_latest"] = any(
+            found.verdict is Verdict.NO_GOLDEN and found.subject == "latest" for found in judged.findings
+        )
         report["stale_golden"] = self._is_stale(plan, spec, cell, measurement)
         worst = []
         if latest is not None:
-            worst = worst_classes(samples.labels, latest.cell.predicted, measurement.predicted, None)
+            classes = (cell.shift.main or cell.shift.dataset).classes
+            names = classes if isinstance(classes, tuple) else None
+            worst = worst_classes(samples.labels, latest.cell.predicted, measurement.predicted, names)
         report["text"] = failure_text(
             judgement.headline,
             cell,
@@ -119,7 +142,8 @@ class Bench:
             worst,
             latest.changed if latest else (),
             latest.recording.model_sha256 if latest else None,
-            self._options(),
+            update_helps=not fails(updated(judged, evidence), plan.gate),
+            **self._commands(plan, spec),
         )
         report["measurement"] = measurement.to_plain()
         if samples.digest not in self._samples_sent:
@@ -132,32 +156,58 @@ class Bench:
 
         def results(cell: CellPlan) -> Results:
             measurement = self.engine.measure(cell, spec)
-            samples = self.engine.samples(measurement)
-            return Results(samples, measurement.predicted == samples.labels)
+            made = measurement.provenance
+            return Results(
+                self.engine.samples(measurement),
+                measurement.predicted,
+                scores=measurement.scores,
+                groups=measurement.groups,
+                origin=f"{made.device} ({made.device_class}), onnxruntime {made.onnxruntime}",
+            )
 
-        def golden(cell: CellPlan) -> Results | str:
+        unusable: dict[Role, bool] = {}
+
+        def golden(cell: CellPlan, role: Role) -> Results | str:
             measurement = self.engine.measure(cell, spec)
             samples = self.engine.samples(measurement)
             against = self._against(plan, spec, cell, measurement, samples)
-            latest = against.matches.get("latest")
-            if latest is None:
-                return against.missing.get("latest", "a smoke run compares with none")
-            noisy = against.evidence["latest"].firm is not None
-            return Results(samples, latest.cell.predicted == samples.labels, measurement.near_tie if noisy else None)
+            match = against.matches.get(role)
+            if match is None:
+                unusable[role] = unusable.get(role, False) or self._is_stale(plan, spec, cell, measurement)
+                return against.missing.get(role, "a smoke run compares with none")
+            noisy = against.evidence[role].firm is not None
+            recording, origin = match.recording, match.cell.origin
+            reason = f": {origin.reason}" if origin.reason else ""
+            recorded = f"recorded {origin.date} on {recording.device_class}{reason}"
+            return Results(
+                samples,
+                match.cell.predicted,
+                measurement.near_tie if noisy else None,
+                origin=f"{cell.model.name} {recorded}   sha256 {recording.model_sha256[:12]}",
+            )
 
-        settings = self.settings
-        writes = settings.update is not None and plan.golden is not None and not update_refusal(settings)
+        settings, commands = self.settings, self._commands(plan, spec)
+        writes = settings.update is not None and plan.golden is not None and not self._refusal(spec)
         explained = settings.update == "all" and settings.reason is not None
         given = Circumstances(
             gate=plan.gate,
             family=max(plan.family[model] for model in aggregate.models),
             smoke=settings.smoke,
             accepts=("all" if explained else "new") if writes else None,
+            **commands,
         )
-        return judge_aggregate(spec, aggregate, results, golden, given)
+        report = judge_aggregate(spec, aggregate, results, golden, given)
+        report["lacks_latest"], report["stale_golden"] = "latest" in unusable, unusable.get("latest", False)
+        if given.accepts:
+            judged = judge_aggregate(spec, aggregate, results, golden, replace(given, accepts=None))
+            report["accepted"] = judged["record"]["verdict"] != report["record"]["verdict"]
+            report["judged"] = {name: judged["record"][name] for name in ("verdict", "level")}
+            report["judged"] |= {name: judged[name] for name in ("headline", "fails")}
+        return report
 
     def attach_plans(self, report: dict[str, Any]) -> dict[str, Any]:
-        """Send what the controller must know of the specs along with this process's first report."""
+        """Send along what the controller must know of this process: its passes, and with its first report the specs."""
+        report["passes"] = list(self._passes())
         if self._plans:
             report["plans"], self._plans = self._plans, []
         return report
@@ -176,11 +226,16 @@ class Bench:
             found.append(("robust.device", report["measurement"]["provenance"]["device"]))
         return found
 
-    def _clean(self, spec: str, plan: Plan, cell: CellPlan) -> tuple[int, int] | None:
+    def _clean(self, spec: str, plan: Plan, cell: CellPlan, samples: Samples) -> tuple[int, int] | None:
+        """Correct and n of clean over the samples of the cell; None where no row limits the drop."""
         if cell.shift.suite == "clean" or all(row.max_drop is None for row in cell.thresholds):
             return None
-        clean = self.engine.measure(plan.cell[cell.model.name, "clean"], spec)
-        return clean.correct, clean.n
+        whole = plan.cell[cell.model.name, "clean"]
+        clean = self.engine.measure(whole, spec)
+        if not is_part(cell.shift, whole.shift):
+            return clean.correct, clean.n
+        at = places(samples, self.engine.samples(clean))
+        return int((clean.predicted[at] == samples.labels).sum()), len(at)
 
     def _golden(self, spec: str, folder: Path, model: str) -> GoldenFile | None:
         if (folder, model) not in self._goldens:
@@ -204,20 +259,33 @@ class Bench:
             if plan.anchor:
                 folders["anchor"] = plan.golden / plan.anchor
         for role, folder in folders.items():
-            golden = self._golden(spec, folder, cell.model.name)
+            golden = self._golden(plan.owner, folder, cell.model.name)
+            if role == "anchor" and golden is None:
+                missing[role] = self._no_anchor(folder, cell.model.name)
+                continue
             found = find(golden, cell.key, measurement, samples, any_device=plan.gate.golden_device == "any")
             if isinstance(found, Comparable):
                 matches[role] = found
                 evidence[role] = _evidence(role, found, measurement, samples)
             else:
-                missing[role] = found.reason
+                frozen = "; no update changes an anchor: judge this case against [latest] alone, or freeze a newer one"
+                missing[role] = found.reason + frozen * (role == "anchor")
         return _Against(evidence, missing, matches)
+
+    def _no_anchor(self, folder: Path, model: str) -> str:
+        """That a release was never frozen, and how to freeze what the golden is now."""
+        here, latest = typed(folder, self.settings.here), typed(folder.parent, self.settings.here)
+        copy = f"cp {shlex.quote(latest)}/{model}.* {shlex.quote(here)}/"
+        return (
+            f"no anchor {folder.name} of {model} in {here}; freeze the present golden with: "
+            f"mkdir -p {shlex.quote(here)} && {copy}"
+        )
 
     def _is_stale(self, plan: Plan, spec: str, cell: CellPlan, measurement: Measurement) -> bool:
         """Whether `--robust-update-new` would find the latest golden taken: by this cell, or by another model file."""
         if plan.golden is None or self.settings.smoke:
             return False
-        golden = self._golden(spec, plan.golden, cell.model.name)
+        golden = self._golden(plan.owner, plan.golden, cell.model.name)
         made = measurement.provenance
         recording = golden.recordings.get(made.device_class) if golden else None
         return recording is not None and (cell.key in recording.cells or recording.model_sha256 != made.model_sha256)
@@ -233,7 +301,7 @@ class Bench:
         worse: bool,
     ) -> bool:
         """Whether this run's update takes the cell: a plain regression needs a reason, an ERROR is never taken."""
-        if not self.settings.update or update_refusal(self.settings) or plan.golden is None:
+        if not self.settings.update or self._refusal(spec) or plan.golden is None:
             return False
         if judgement.verdict is Verdict.ERROR:
             return False
@@ -248,7 +316,7 @@ class Bench:
         report = self._report(plan, spec, cell, judgement, record)
         trace = error.traceback if isinstance(error, MeasurementError) else None
         report["text"] = failure_text(
-            judgement.headline, cell, record, None, worst=(), options=self._options(), traceback=trace
+            judgement.headline, cell, record, None, worst=(), traceback=trace, **self._commands(plan, spec)
         )
         return report
 
@@ -271,17 +339,17 @@ class Bench:
             "worse": False,
         }
 
-    def _options(self) -> list[str]:
-        """Options that a command must repeat to measure the same thing against the same goldens."""
-        settings = self.settings
-        options = [f"--robust-model={name}={path}" for name, path in settings.candidates.items()]
-        if settings.device != "auto":
-            options.append(f"--robust-device={settings.device}")
-        if settings.profile:
-            options.append(f"--robust-profile={settings.profile}")
-        if settings.golden:
-            options.append(f"--robust-golden={settings.golden}")
-        return options
+    def _refusal(self, spec: str) -> str | None:
+        """Why this run may not write the goldens of a spec, whatever it measures."""
+        return update_refusal(self.settings) or self._refusals.get(spec)
+
+    def _commands(self, plan: Plan, spec: str) -> dict[str, Any]:
+        """What the commands in a failure's text need to know of the run."""
+        return {
+            "options": repeated(self.settings, [model.name for model in plan.models], plan.profile),
+            "path": typed(plan.path, self.settings.here),
+            "refusal": self._refusals.get(spec),
+        }
 
 
 def _worse(judgement: Judgement, latest: Comparable, measurement: Measurement) -> bool:

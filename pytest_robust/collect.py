@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import os
-import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,13 @@ import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 from pytest_robust.errors import RobustError
+from pytest_robust.registry import Registry, default_registry
+from pytest_robust.report.foresight import foresight
 from pytest_robust.settings import Settings
-from pytest_robust.shifts.registry import default_registry
-from pytest_robust.spec.build import load_plan
+from pytest_robust.sharding import declared, report_idle, shares
+from pytest_robust.spec.build import AbsentError, load_plan
 from pytest_robust.spec.plan import AggregatePlan, CellPlan, Plan, severity_text
-from pytest_robust.stash import REPORT
+from pytest_robust.stash import PLANS, REPORT, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
 
     from pytest_robust.bench import Bench
 
-PLANS = pytest.StashKey[dict[str, Plan]]()
-"""Every spec that was collected, by its name in ids."""
-
-WHOLE = pytest.StashKey[dict[str, Plan]]()
-"""Likewise without the profile that this run applies: what the goldens hold."""
+_ABSENT = pytest.StashKey[dict[tuple[str, str], dict[str, str]]]()
+"""By kind and name what options ask for, and per spec that lacks it a sentence."""
 
 _BENCH = pytest.StashKey["Bench"]()
 
@@ -66,20 +64,22 @@ class SpecFile(pytest.File):
             settings = Settings.from_config(self.config)
         except pytest.UsageError as error:
             raise self.CollectError(str(error)) from None
-        registry = default_registry()
+        registry = Registry(default_registry())  # a conftest's shifts are for the specs below it
         try:
             self.ihook.pytest_robust_register(registry=registry)
-            load = partial(
-                load_plan,
-                self.path,
-                registry.catalog(),
-                display=self.display,
-                candidates=settings.candidates,
-                golden=settings.golden,
-            )
-            self.plan = load(profile=settings.profile)
+            load = partial(load_plan, self.path, registry.catalog(), display=self.display, golden=settings.golden)
+            profile, candidates = settings.profile, settings.candidates
+            try:
+                self.plan = load(profile=profile, candidates=candidates)
+            except AbsentError as error:
+                lacking = self.config.stash.setdefault(_ABSENT, {})
+                for what, sentence in error.absent.items():
+                    lacking.setdefault(what, {})[self.display] = sentence
+                profile = None if ("profile", profile) in error.absent else profile
+                candidates = {name: at for name, at in candidates.items() if ("model", name) not in error.absent}
+                self.plan = load(profile=profile, candidates=candidates)
             # a golden folder that is named for a run belongs to what this run measures
-            whole = load() if settings.profile and settings.golden is None else self.plan
+            whole = load(candidates=candidates) if profile and settings.golden is None else self.plan
         except RobustError as error:
             raise self.CollectError(str(error)) from None
         self.config.stash.setdefault(PLANS, {})[self.display] = self.plan
@@ -217,30 +217,81 @@ def bench_of(session: pytest.Session) -> Bench:
     return session.stash[_BENCH]
 
 
+def refuse_absent(session: pytest.Session) -> None:
+    """Fail the collection of specs where an option names what none of them has."""
+    stash = session.config.stash
+    for lacking in stash.get(_ABSENT, {}).values():
+        if lacking.keys() == stash[PLANS].keys():
+            for spec, sentence in lacking.items():
+                report = pytest.CollectReport(nodeid=spec, outcome="failed", longrepr=sentence, result=[], robust=spec)
+                session.ihook.pytest_collectreport(report=report)
+            # pytest stops here by itself, xdist would run what was not meant
+            session.items.clear()
+
+
+def keep_share(session: pytest.Session) -> None:
+    """Deselect what other shards run, and aggregates, which stand on the cells of several."""
+    config = session.config
+    shard = Settings.from_config(config).shard
+    if shard is None or PLANS not in config.stash:
+        return
+    share = shares(config.stash[PLANS], shard)
+    others = [
+        item
+        for item in session.items
+        if isinstance(item, AggregateItem)
+        or (isinstance(item, CellItem) and item.cell.key not in share[item.spec.display])
+    ]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        left = set(others)
+        session.items[:] = [item for item in session.items if item not in left]
+
+
+def outlook(config: pytest.Config) -> list[str]:
+    """What the thresholds of the collected specs can see, one line each."""
+    settings, plans = Settings.from_config(config), config.stash.get(PLANS, {})
+    # a smoke run judges floors alone
+    return [] if settings.smoke else [f"robust: {line}" for plan in plans.values() for line in foresight(plan)]
+
+
 def select(session: pytest.Session) -> None:
     """Tell the bench every cell that the selected items may ask for."""
     items = [item for item in session.items if isinstance(item, RobustItem)]
-    if not items or session.config.option.collectonly:
+    if session.config.option.collectonly:
+        return
+    if not items:
+        report_idle(session.config)
         return
     from pytest_robust.bench import Bench
+    from pytest_robust.engine.cache import Cache
     from pytest_robust.engine.engine import Engine, Wanted
     from pytest_robust.engine.store import RunStore
     from pytest_robust.progress import progress_for
-    from pytest_robust.report.planned import planned
-    from pytest_robust.workers import run_folder
+    from pytest_robust.scratch import PREFIX, hold, own, run_folder
 
     worker_input = getattr(session.config, "workerinput", None)
     if worker_input:
         folder, worker = run_folder(worker_input["robust_run"]), worker_input["workerid"]
+        session.config.add_cleanup(hold(folder, worker))
     else:
-        folder, worker = Path(tempfile.mkdtemp(prefix="pytest-robust-")), "main"
-        session.config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        folder, worker = Path(tempfile.mkdtemp(prefix=PREFIX)), "main"
+        session.config.add_cleanup(own(folder, worker))
     wanted = [Wanted(cell, item.spec.plan.seed, item.spec.display) for item in items for cell in item.needed()]
     settings = Settings.from_config(session.config)
-    engine = Engine(wanted, settings, RunStore(folder), worker, progress_for(session.config))
-    stash = session.config.stash
-    plans = [planned(plan, name, stash[WHOLE][name]) for name, plan in stash[PLANS].items()]
-    bench = Bench(settings, engine, plans)
+    lasting = settings.cache_folder(session.config)
+    cache = Cache(lasting or folder / "cache", settings.cache_size, lasting=lasting is not None)
+    progress = progress_for(session.config)
+    if settings.engine == "local":
+        engine = Engine(wanted, settings, RunStore(folder), cache, worker, progress)
+    else:
+        from pytest_robust.engine.ray_engine import RayEngine
+
+        engine = RayEngine(wanted, settings, RunStore(folder), cache, settings.ray_address, progress)
+    plans = declared(session.config, settings)
+    if worker_input and plans:
+        plans[0]["outlook"] = outlook(session.config)
+    bench = Bench(settings, engine, plans, engine.passes)
     session.config.add_cleanup(bench.close)
     session.stash[_BENCH] = bench
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_robust.errors import RobustError
-from pytest_robust.golden import Entry, propose, prune, read, stored_models, unused, write
 from pytest_robust.measurement import Measurement, Samples
-from pytest_robust.report.changes import change_lines, shown
+from pytest_robust.report.changes import shown
+from pytest_robust.report.commands import quoted, repeated, typed
+from pytest_robust.report.counted import counted
 from pytest_robust.report.github import annotate, append_summary
 from pytest_robust.report.markdown import markdown
+from pytest_robust.report.notes import cell_notes, dropped
 from pytest_robust.report.structure import replace, structure, write_json
 from pytest_robust.report.table import rows
 from pytest_robust.report.terminal import draw
 from pytest_robust.settings import Settings, ci_variable, update_refusal
+from pytest_robust.updating import GoldenWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _NOTED = ("INCONCLUSIVE", "IMPROVED")
 
@@ -30,11 +33,15 @@ _NOTED = ("INCONCLUSIVE", "IMPROVED")
 def header(config: pytest.Config, specs: int) -> str:
     """The line of pytest's header that says what the run will do."""
     settings = Settings.from_config(config)
-    parts = [f"{specs} spec{'s' * (specs != 1)}", f"device {settings.device}"]
+    parts = [counted(specs, "spec"), f"device {settings.device}"]
+    if settings.engine != "local":
+        parts.append(f"engine {settings.engine}")
     if settings.profile:
         parts.append(f"profile {settings.profile}")
     if settings.smoke:
         parts.append(f"SMOKE: {settings.limit} images")
+    if settings.shard:
+        parts.append(f"shard {settings.shard}")
     parts += [f"candidate {name} = {path}" for name, path in settings.candidates.items()]
     if settings.update:
         refusal = update_refusal(settings)
@@ -55,17 +62,28 @@ class Controller:
         self._reports: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, dict[str, Any]] = {}
         self._samples: dict[str, Samples] = {}
+        self._passes: Counter[str] = Counter()
+        self._errors: Sequence[str] = ()
         self._started = datetime.datetime.now(datetime.UTC)
         self._clock = time.monotonic()
         self._lines: list[tuple[str, dict[str, bool]]] = []
 
     def add(self, report: dict[str, Any]) -> None:
         """Keep one item's report; what a process sends but once comes with its first."""
-        for plan in report.pop("plans", ()):
-            self._plans.setdefault(plan["spec"], plan)
+        self.learn(report.pop("plans", ()))
         if samples := report.pop("samples", None):
             self._samples.setdefault(samples["digest"], Samples.from_plain(samples))
+        self._passes.update(report.pop("passes", ()))
         self._reports[report["id"]] = report
+
+    def learn(self, plans: Iterable[dict[str, Any]]) -> None:
+        """Keep what `planned` says of the specs; the first process to say it counts."""
+        for plan in plans:
+            self._plans.setdefault(plan["spec"], plan)
+
+    def refuse(self, errors: Sequence[str]) -> None:
+        """Keep what is wrong with specs that could not be collected, one sentence each."""
+        self._errors = errors
 
     def finish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write goldens and reports, then fail a run that may not count as a pass."""
@@ -74,16 +92,23 @@ class Controller:
             for name, report in self._reports.items()
             if report.get("measurement")
         }
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._is_empty_shard():
+            exitstatus = session.exitstatus = pytest.ExitCode.OK
         interruption = _interruption(session, exitstatus)
+        if interruption and self._errors:
+            interruption = "a spec could not be collected; mend its mistakes first"
         failed = False
+        writer = GoldenWriter(self.settings, self._plans, self._reports, self._samples, self._say)
         if self.settings.update:
-            failed |= not self._update(measurements, interruption)
-        failed |= not self._sweep(interruption)
+            writer.update(measurements, interruption)
+        writer.sweep(interruption)
+        failed |= bool(writer.refused)
         self.structure = structure(
             started=self._started.isoformat(timespec="seconds"),
             duration_s=time.monotonic() - self._clock,
             smoke=self.settings.smoke,
             profile=self.settings.profile,
+            shard=str(self.settings.shard) if self.settings.shard else None,
             interrupted=interruption,
             plans=list(self._plans.values()),
             cells=[report["record"] for report in self._reports.values() if report["kind"] == "cell"],
@@ -95,8 +120,13 @@ class Controller:
                 for name, report in self._reports.items()
                 if report["fails"] and report["waiver"]
             },
+            refused=writer.refused,
+            errors=list(self._errors),
         )
         failed |= not self._write_reports(self.structure, measurements)
+        for sentence in self.structure["run"]["unused_waivers"]:
+            self._say(sentence, red=True)
+            failed = True
         not_run = self.structure["run"]["not_run"]
         if not_run:
             planned = self.structure["run"]["planned"]
@@ -112,15 +142,47 @@ class Controller:
         table = rows(self.structure["cells"], self.structure["run"]["failed"]) if self.structure else []
         if table:
             reporter.write_line(draw(table, reporter._tw.fullwidth, reporter._tw.hasmarkup))
+        if table:
+            reporter.write_line(self._effort())
         if self.settings.smoke:
             reporter.write_line(f"SMOKE: {self.settings.limit} images; this run proves nothing", yellow=True)
+        if self.settings.shard and self._plans:
+            reporter.write_line(self._share(), yellow=True)
+        for plan in self._plans.values():
+            # of workers, whose collection nobody saw
+            for line in plan.get("outlook", ()) if reporter.verbosity >= 0 else ():
+                reporter.write_line(line)
         for text in self._notes():
             reporter.write_line(text, yellow=True)
         for text, markup in self._lines:
             reporter.write_line(text, **markup)
         failures = [(report["spec"], report["line"], name, report["headline"]) for name, report in self._failed()]
-        for command in annotate(failures, self._root, self._plugins):
+        for command in annotate(failures, self._root, self._plugins, self._errors):
             reporter.write_line(command)
+
+    def _effort(self) -> str:
+        """How much was measured: one pass per shift, and nothing twice."""
+        cells = [report["record"] for report in self._reports.values() if report["kind"] == "cell"]
+        cached = sum(record["cached"] for record in cells)
+        made = self._passes.total()
+        passes = f"{made} pass{'es' * (made != 1)} for {counted(len(self._passes), 'shift')}"
+        return f"{passes}; {cached} of {counted(len(cells), 'cell')} from the cache"
+
+    def _is_empty_shard(self) -> bool:
+        """Whether there are more shards than shifts, so that there was rightly nothing to run."""
+        return self.settings.shard is not None and bool(self._plans) and not self._own()
+
+    def _own(self) -> list[str]:
+        return [name for plan in self._plans.values() for name in plan["planned"]]
+
+    def _share(self) -> str:
+        """Which part of the specs this run is."""
+        if self._is_empty_shard():
+            size = "no cells, there are more shards than shifts"
+        else:
+            keys = [key for plan in self._plans.values() for keys in plan["keys"].values() for key in keys]
+            size = f"{len(self._own())} of {counted(len(keys), 'cell')}"
+        return f"Shard {self.settings.shard}: {size}; aggregates are judged by pytest-robust merge"
 
     def _say(self, text: str, **markup: bool) -> None:
         self._lines.append((text, markup))
@@ -133,128 +195,37 @@ class Controller:
         for report in self._reports.values():
             record = report["record"]
             warned = record["level"] == "warn" and record["verdict"] != "PASS"
-            if not report["fails"] and (warned or record["verdict"] in _NOTED):
+            quiet = record["verdict"] == "INCONCLUSIVE" and self._plans[report["spec"]]["quiet"]
+            if not report["fails"] and not quiet and (warned or record["verdict"] in _NOTED):
                 yield f"{record['verdict']} {report['id']}: {report['headline']}"
-        missing = [report for report in self._reports.values() if report["record"]["verdict"] == "NO_GOLDEN"]
-        stale = [report for report in missing if report.get("stale_golden")]
-        new = [report for report in missing if not report.get("stale_golden")]
+        if self.structure:
+            yield from dropped(self.structure["run"])
+            yield from (f"note on {note}" for note in cell_notes(self.structure["cells"]))
+        lacking = [report for report in self._reports.values() if report["record"]["verdict"] == "NO_GOLDEN"]
+        # what lacks only its anchor says itself how to freeze one: no update does
+        missing = [report for report in lacking if report["lacks_latest"]]
+        stale = [report for report in missing if report["stale_golden"]]
+        new = [report for report in missing if not report["stale_golden"]]
         if new:
-            cases = _counted(len(new), "case")
-            yield f"{cases} without a comparable golden; record with: pytest {_options(new)} --robust-update-new"
+            cases = counted(len(new), "case")
+            yield f"{cases} without a comparable golden; record with: {self._record(new)} --robust-update-new"
         if stale:
-            cases = _counted(len(stale), "case")
+            cases = counted(len(stale), "case")
             yield (
                 f"{cases} whose golden is of other images, parameters or another model file; record anew with: "
-                f"pytest {_options(stale)} --robust-update --robust-reason='...'"
+                f"{self._record(stale)} --robust-update --robust-reason='...'"
             )
 
-    def _update(self, measurements: dict[str, Measurement], interruption: str | None) -> bool:
-        """Write what was accepted; False if anything was refused."""
-        refusal = update_refusal(self.settings) or interruption or _fall_back(measurements)
-        if refusal:
-            self._say(f"Goldens not updated: {refusal}", red=True)
-            self._take_back(self._reports.values())
-            return False
-        done = True
-        for plan in self._plans.values():
-            for model, planned in plan["golden_keys"].items():
-                reports = [
-                    report
-                    for report in self._reports.values()
-                    if (report["spec"], report.get("model")) == (plan["spec"], model)
-                ]
-                try:
-                    refusals = self._update_model(plan, model, planned, reports, measurements)
-                except RobustError as error:
-                    refusals = (str(error),)
-                for refusal in refusals:
-                    self._say(f"Golden of {model} not updated: {refusal}", red=True)
-                if refusals:
-                    self._take_back(reports)
-                    done = False
-        return done
-
-    @staticmethod
-    def _take_back(reports: Iterable[dict[str, Any]]) -> None:
-        """What was not written after all is reported as it was judged."""
-        for report in reports:
-            if report.get("accepted"):
-                report["accepted"] = False
-                report["headline"] = report["judged"]["headline"]
-                report["record"]["verdict"] = report["judged"]["verdict"]
-
-    def _update_model(
-        self,
-        plan: dict[str, Any],
-        model: str,
-        planned: list[str],
-        reports: list[dict[str, Any]],
-        measurements: dict[str, Measurement],
-    ) -> tuple[str, ...]:
-        """Write one model's golden; the reasons if it is refused."""
-        if not reports:
-            return ()
-        errors = [report["key"] for report in reports if report["record"]["verdict"] == "ERROR"]
-        if errors:
-            some = ", ".join(errors[:3]) + ", ..." * (len(errors) > 3)
-            return (f"{_counted(len(errors), 'cell')} could not be measured ({some}); mend that first",)
-        if plan["golden"] is None:
-            return (f"{plan['spec']} names no golden folder; add `golden: PATH`",)
-        folder = Path(plan["golden"])
-        golden = read(folder, model, spec=plan["name"])
-        entries = {}
-        for report in reports:
-            measurement = measurements[report["id"]]
-            entries[report["key"]] = Entry(measurement, self._samples[measurement.samples], report["worse"])
-        proposal = propose(
-            golden,
-            spec=plan["name"],
-            model=model,
-            entries=entries,
-            planned=planned,
-            mode=self.settings.update or "all",
-            reason=self.settings.reason,
-            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        )
-        if not proposal.refusals:
-            written = write(folder, proposal.golden, expected=golden)
-            for line in change_lines(proposal, model, folder, bool(written)):
-                self._say(line)
-        return proposal.refusals
-
-    def _sweep(self, interruption: str | None) -> bool:
-        """Report goldens that the specs no longer define, and remove them if asked to; False if that was refused."""
-        refusal = update_refusal(self.settings) or interruption
-        if self.settings.prune and refusal:
-            self._say(f"Goldens not pruned: {refusal}", red=True)
-            return False
-        # a profile may leave out cells that the spec still defines
-        plans = [plan for plan in self._plans.values() if plan["golden"] and not self.settings.profile]
-        done = True
-        for plan in plans:
-            folder = Path(plan["golden"])
-            for model in dict.fromkeys((*plan["keys"], *stored_models(folder, plan["name"]))):
-                try:
-                    self._sweep_model(plan, folder, model)
-                except RobustError as error:
-                    if self.settings.prune:
-                        self._say(f"Goldens of {model} not pruned: {error}", red=True)
-                        done = False
-        return done
-
-    def _sweep_model(self, plan: dict[str, Any], folder: Path, model: str) -> None:
-        golden = read(folder, model, spec=plan["name"])
-        planned = plan["keys"].get(model, ())
-        left = unused(golden, planned) if golden else ()
-        if golden is None or not left:
-            return
-        some = ", ".join(left[:3]) + ", ..." * (len(left) > 3)
-        if self.settings.prune:
-            write(folder, prune(golden, planned), expected=golden)
-            self._say(f"{_counted(len(left), 'unused golden')} of {model} removed: {some}")
-        else:
-            text = f"{_counted(len(left), 'golden')} of {model} unused ({some}); remove with --robust-prune"
-            self._say(text, yellow=True)
+    def _record(self, reports: list[dict[str, Any]]) -> str:
+        """The command that runs the reports' specs, so that their goldens can be recorded."""
+        plans = [self._plans[spec] for spec in dict.fromkeys(report["spec"] for report in reports)]
+        here = self.settings.here
+        # a candidate becomes no golden
+        options = repeated(self.settings, (), next((plan["profile"] for plan in plans if plan["profile"]), None))
+        others = [plan for plan in plans if plan["other_samples"] and plan["golden"]]
+        if others:
+            options.append(f"--robust-golden={typed(Path(others[0]['golden']), here)}-{others[0]['profile']}")
+        return quoted(["pytest", *(f"--robust-spec={typed(Path(plan['path']), here)}" for plan in plans), *options])
 
     def _write_reports(self, report: dict[str, Any], measurements: dict[str, Measurement]) -> bool:
         done = True
@@ -274,24 +245,6 @@ class Controller:
                 self._say(str(error), red=True)
                 done = False
         return done
-
-
-def _fall_back(measurements: dict[str, Measurement]) -> str | None:
-    """Why measurements of a machine whose GPU failed may not become goldens."""
-    devices = [one.provenance.device for one in measurements.values() if one.provenance.fell_back]
-    if not devices:
-        return None
-    return f"the device fell back: {devices[0]}; mend CUDA, or record for the CPU with --robust-device=cpu"
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"
-
-
-def _options(reports: list[dict[str, Any]]) -> str:
-    """The options that name the reports' specs."""
-    specs = dict.fromkeys(report["spec"] for report in reports)
-    return " ".join(shlex.quote(f"--robust-spec={spec}") for spec in specs)
 
 
 def _interruption(session: pytest.Session, exitstatus: int) -> str | None:

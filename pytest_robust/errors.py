@@ -7,23 +7,33 @@ exception is a defect of this package and is shown whole.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class RobustError(Exception):
     """A mistake in the user's input or set-up; the text is one clear sentence with the remedy."""
 
 
+def shown(path: Path) -> str:
+    """A path as messages print it, without the detours that a spec's `../` makes; for opening it is left as it is."""
+    return os.path.normpath(path)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """A place in a spec file; lines and columns count from 1."""
+    """A place in a spec file; lines and columns count from 1. Line 0 is none: `file` is an option that stands alone."""
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True, order=True)

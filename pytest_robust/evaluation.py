@@ -22,6 +22,7 @@ def evaluate(
     spec_path: str | Path,
     *,
     device: str = "auto",
+    engine: str = "local",
     batch_size: int | None = None,
     golden: str | Path | None = None,
     profile: str | None = None,
@@ -30,6 +31,8 @@ def evaluate(
     select: str | None = None,
     workers: int = 0,
     verbose: bool = False,
+    cache: str | Path | None = None,
+    no_cache: bool = False,
 ) -> dict[str, Any]:
     """Measure and judge the cells of a spec, in a notebook, a script or a test.
 
@@ -39,6 +42,8 @@ def evaluate(
     Args:
         spec_path: the spec.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; cuda fails where CUDA cannot be had.
+        engine: ``local``; ``ray`` for a Ray cluster on this machine alone, ``ray:ADDRESS`` for one that runs already. A
+            connection that this process has is used as it is.
         batch_size: images per inference; None chooses by image size.
         golden: folder in place of the spec's own.
         profile: name of a profile of the spec.
@@ -47,6 +52,9 @@ def evaluate(
         select: only the cases that this expression matches, as pytest's ``-k`` has it.
         workers: processes (pytest-xdist); 0 measures in this one.
         verbose: let pytest print.
+        cache: folder where measurements and decoded images wait for later calls and runs, such as a project's
+            ``.pytest_cache/d/robust``; None takes what the project's ini file says, else keeps nothing.
+        no_cache: measure everything anew, whatever the ini file says.
 
     Returns:
         The report, as ``--robust-report=x.json`` writes it: ``run``, ``cells`` and ``aggregates``. A case that
@@ -61,14 +69,17 @@ def evaluate(
         raise RobustError(f"there is no file {spec_path}")
     options = {
         "--robust-device": device,
+        "--robust-engine": engine,
         "--robust-batch-size": batch_size,
         "--robust-golden": Path(golden).absolute() if golden is not None else None,
         "--robust-profile": profile,
         "--robust-limit": limit,
+        "--robust-cache": Path(cache).absolute() if cache is not None else None,
     }
     arguments = [str(spec), f"--robust-spec={spec}", "-o", "addopts=", "-o", "robust_report="]
     arguments += [f"{name}={value}" for name, value in options.items() if value is not None]
     arguments += [f"--robust-model={name}={Path(path).absolute()}" for name, path in (models or {}).items()]
+    arguments += ["--robust-no-cache"] if no_cache else []
     arguments += ["-k", select] if select is not None else []
     arguments += ["-n", str(workers)] if workers else []
     found = _Finished()

@@ -47,7 +47,7 @@ class Collected:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Keep the plans, also of specs of which no case was selected."""
-        from pytest_robust.collect import PLANS
+        from pytest_robust.stash import PLANS
 
         if PLANS in session.config.stash:
             plans = session.config.stash[PLANS]

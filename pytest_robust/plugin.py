@@ -7,13 +7,14 @@ time is imported when a spec is collected.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robust.stash import REPORT
+from pytest_robust.stash import IDLE, REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,11 +52,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="auto (default), cpu, cuda or cuda:N; cuda fails where CUDA cannot be had",
     )
     add(
+        "--robust-cuda",
+        metavar="MODE",
+        default=None,
+        help="exact (default): a GPU computes in full float32, with kernels chosen by rule; fast: in TF32, with the "
+        "kernels that were timed as the fastest, so that near ties may fall otherwise in the next run. Recorded with "
+        "every measurement",
+    )
+    add(
         "--robust-model",
         metavar="NAME=PATH",
         action="append",
         default=None,
         help="judge this file in place of the spec's model NAME; repeatable",
+    )
+    add(
+        "--robust-engine",
+        metavar="ENGINE",
+        default=None,
+        help="local (default), ray for a Ray cluster on this machine alone, or ray:ADDRESS for one that runs already "
+        "(ray:auto, ray:HOST:PORT), of which this machine is a node. Models are sent to the nodes; images are not: "
+        "every node must see them under the same path",
     )
     add("--robust-profile", metavar="NAME", default=None, help="apply this profile of the spec")
     add("--robust-update", action="store_true", help="record what the selected cells measure as their golden")
@@ -74,6 +91,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="smoke run on N images: proves nothing, updates nothing",
     )
     add(
+        "--robust-shard",
+        metavar="I/N",
+        default=None,
+        help="run the I-th of N parts of the cells, whole shifts together, on as many machines; "
+        "`pytest-robust merge` proves their reports complete and judges the aggregates",
+    )
+    add(
         "--robust-report",
         metavar="PATH",
         action="append",
@@ -81,6 +105,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write a report, .json or .md; repeatable",
     )
     add("--robust-batch-size", metavar="N", default=None, help="images per inference (default: by image size)")
+    add(
+        "--robust-cache",
+        metavar="DIR",
+        default=None,
+        help="keep measurements and decoded images there, so that what did not change is not measured again "
+        "(default: in pytest's own cache folder)",
+    )
+    add("--robust-no-cache", action="store_true", help="measure everything anew, and keep nothing for later runs")
+    add(
+        "--robust-cache-size",
+        metavar="SIZE",
+        default=None,
+        help="bytes that the cache may take, as in 500M or 2G (default: 5G); what was used longest ago goes first",
+    )
     parser.addini(
         "robust_files",
         "specs collected from folders: patterns relative to the ini file",
@@ -89,10 +127,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("robust_golden", "twin of --robust-golden, relative to the ini file")
     parser.addini("robust_device", "twin of --robust-device")
+    parser.addini("robust_cuda", "twin of --robust-cuda")
+    parser.addini("robust_engine", "twin of --robust-engine")
     parser.addini("robust_profile", "twin of --robust-profile")
     parser.addini("robust_report", "twin of --robust-report", "args", default=[])
     parser.addini("robust_incomplete", "planned cells that did not run: note, or fail (the default under CI)")
     parser.addini("robust_batch_size", "twin of --robust-batch-size")
+    parser.addini("robust_cache", "twin of --robust-cache, relative to the ini file")
+    parser.addini("robust_no_cache", "twin of --robust-no-cache; --robust-cache overrules it", "bool", default=False)
+    parser.addini("robust_cache_size", "twin of --robust-cache-size")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,6 +145,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "robust(spec, model, entry, suite, shift, severity): set on every case of a spec; "
         "select with -m \"robust(suite='imagenet-c')\"",
     )
+    if not all(text.strip() for text in config.getoption("robust_spec")):
+        raise pytest.UsageError("--robust-spec is empty; name a spec, or leave the option out")
     named = [config.invocation_params.dir / text for text in config.getoption("robust_spec")]
     for path in named:
         if not path.is_file():
@@ -119,6 +164,19 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robust.workers import Workers
 
         config.pluginmanager.register(Workers(config), "robust-workers")
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto` means one worker for each GPU, where a spec is named and its models may run on any of them.
+
+    What the environment says of it, as xdist reads it, comes first.
+    """
+    if not config.getoption("robust_spec") or os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    from pytest_robust.workers import gpus_to_share
+
+    return len(gpus_to_share(config)) or None
 
 
 def _replace_arguments(config: pytest.Config, named: list[Path]) -> None:
@@ -178,10 +236,35 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return header(config, len(config.stash[_NAMED]))
 
 
+def pytest_collection_modifyitems(session: pytest.Session) -> None:
+    """Refuse options that name what no collected spec has; leave to other shards what is theirs."""
+    if collect := sys.modules.get("pytest_robust.collect"):
+        collect.refuse_absent(session)
+        collect.keep_share(session)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say what the thresholds can see, unless pytest is to be quiet."""
+    collect = sys.modules.get("pytest_robust.collect")
+    return collect.outlook(config) if collect and config.get_verbosity() >= 0 else []
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the engine which cells this run may ask for, before the first item runs."""
     if collect := sys.modules.get("pytest_robust.collect"):
         collect.select(session)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Mark what is wrong with a spec as ours, the only way from a worker to the controller."""
+    report = yield
+    collect = sys.modules.get("pytest_robust.collect")
+    if report.failed and collect and isinstance(collector, collect.SpecFile):
+        report.robust = collector.display  # type: ignore[attr-defined]
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
@@ -204,11 +287,19 @@ class Gatherer:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._controller: Controller | None = None
+        self._errors: dict[str, None] = {}
 
     @property
     def report(self) -> dict[str, Any] | None:
         """The finished run as the JSON report holds it; None before its end, and where no case of a spec ran."""
         return self._controller.structure if self._controller is not None else None
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what is wrong with a spec, a sentence for each mistake; workers find the same ones."""
+        if report.failed and (spec := report.__dict__.get("robust")):
+            crash = getattr(report.longrepr, "reprcrash", None)  # a defect, of a conftest's shift for one
+            text = f"{spec} could not be collected: {crash.message}" if crash else str(report.longrepr)
+            self._errors |= dict.fromkeys(line for line in text.splitlines() if line)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a cell or an aggregate reported."""
@@ -219,17 +310,28 @@ class Gatherer:
                 self._controller = Controller(self._config)
             self._controller.add(plain)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Keep what a worker without a case to run says of the specs."""
+        if plans := getattr(node, "workeroutput", {}).get("robust_idle"):
+            self._config.stash[IDLE] = plans
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write goldens and reports; fail a run that may not count as a pass.
 
-        A run that names a spec always writes its reports, or an old one would be taken for its result.
+        A run that names a spec, or finds mistakes in one, always writes its reports, or an old one would be taken for
+        its result.
         """
-        if self._controller is None and self._config.stash[_NAMED] and not self._config.option.collectonly:
+        idle = self._config.stash.get(IDLE, [])
+        asked = (self._config.stash[_NAMED] or self._errors) and not self._config.option.collectonly
+        if self._controller is None and (asked or idle):
             from pytest_robust.controller import Controller
 
             self._controller = Controller(self._config)
+            self._controller.learn(idle)
         if self._controller is not None:
+            self._controller.refuse(list(self._errors))
             self._controller.finish(session, int(exitstatus))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

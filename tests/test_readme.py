@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pytest_robust.registry import catalog
 from pytest_robust.settings import CI_VARIABLES
-from pytest_robust.shifts.registry import catalog
 from pytest_robust.spec.build import load_plan
 from tests.onnx_models import classifier
 
@@ -82,7 +82,7 @@ def test_the_gate_refuses_the_worse_model_and_names_the_cells() -> None:
 
 
 def test_every_other_command_runs_in_the_order_of_the_text(own: Path) -> None:
-    assert len(ON_ONES_OWN) == 10
+    assert len(ON_ONES_OWN) == 11
     for command in ON_ONES_OWN:
         done = run(command, own)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

@@ -12,6 +12,7 @@ import yaml
 from tests.test_readme import WORKFLOWS, own, run  # noqa: F401
 
 GITHUB = WORKFLOWS[".github/workflows/robustness.yml"]
+SHARDS = WORKFLOWS[".github/workflows/robustness-shards.yml"]
 GITLAB = WORKFLOWS[".gitlab-ci.yml"]
 
 # docs.github.com, workflow syntax; docs.gitlab.com, CI/CD YAML reference
@@ -56,8 +57,8 @@ def read(text: str) -> dict[str, Any]:
     return found
 
 
-def steps() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read(GITHUB)["jobs"]["gate"]["steps"]
+def steps(text: str = GITHUB, job: str = "gate") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read(text)["jobs"][job]["steps"]
     return found
 
 
@@ -67,8 +68,8 @@ def shell(script: str) -> list[list[str]]:
     return [shlex.split(line) for line in joined.splitlines() if line.strip()]
 
 
-def github_commands() -> list[list[str]]:
-    return [command for step in steps() if "run" in step for command in shell(step["run"])]
+def github_commands(text: str = GITHUB, job: str = "gate") -> list[list[str]]:
+    return [command for step in steps(text, job) if "run" in step for command in shell(step["run"])]
 
 
 def gitlab_commands() -> list[list[str]]:
@@ -76,8 +77,9 @@ def gitlab_commands() -> list[list[str]]:
     return [command for line in (*job["before_script"], *job["script"]) for command in shell(line)]
 
 
-def test_the_github_workflow_has_only_keys_that_github_knows() -> None:
-    workflow = read(GITHUB)
+@pytest.mark.parametrize("text", [GITHUB, SHARDS])
+def test_the_github_workflows_have_only_keys_that_github_knows(text: str) -> None:
+    workflow = read(text)
     assert set(workflow) <= WORKFLOW_KEYS
     assert set(workflow["on"]) <= {"pull_request", "push"}
     assert set(workflow["permissions"]) <= {"contents", "pull-requests"}
@@ -88,14 +90,14 @@ def test_the_github_workflow_has_only_keys_that_github_knows() -> None:
             assert set(step) <= STEP_KEYS
             assert ("uses" in step) != ("run" in step)
             if "uses" in step:
-                assert re.fullmatch(r"actions/(checkout|setup-python|upload-artifact)@v\d+", step["uses"])
+                assert re.fullmatch(r"actions/(checkout|setup-python|(upload|download)-artifact)@v\d+", step["uses"])
             condition = step.get("if", "${{ success() }}")
             assert re.fullmatch(r"\$\{\{ .* \}\}", condition)
     assert "${{" not in str(workflow["on"])
 
 
 def test_what_an_outsider_may_write_never_reaches_a_shell() -> None:
-    for step in steps():
+    for step in (*steps(), *steps(SHARDS, "shard"), *steps(SHARDS, "merge")):
         for expression in re.findall(r"\$\{\{(.*?)\}\}", step.get("run", "")):
             assert expression.strip() == "github.event.number", "titles and branch names can hold commands"
 
@@ -150,3 +152,31 @@ def test_the_commands_run_as_they_stand_in_ci(
     assert len(report["cells"]) == (5 if profile == "pull-request" else 12)
     assert (tmp_path / "summary.md").read_text() == (own / "report.md").read_text()
     assert (own / "report.md").stat().st_size < 60_000
+
+
+def test_the_matrix_and_the_merge_run_as_they_stand_in_ci(own: Path, tmp_path: Path) -> None:  # noqa: F811
+    if not (own / "golden").exists():
+        assert run("pytest --robust-spec specs/net.yaml --robust-update --robust-reason=first", own).returncode == 0
+    for path in own.glob("report.*"):
+        path.unlink()
+    jobs = read(SHARDS)["jobs"]
+    numbers = jobs["shard"]["strategy"]["matrix"]["shard"]
+    assert jobs["merge"]["needs"] == "shard"
+    gate, merge = (
+        next(step["run"] for step in steps(SHARDS, job) if step.get("name") == name)
+        for job, name in (("shard", "Gate"), ("merge", "Merge"))
+    )
+    assert f"--robust-shard=$SHARD/{len(numbers)} " in gate
+    assert numbers == list(range(1, len(numbers) + 1))
+    summary = tmp_path / "summary.md"
+    for command, shard in (*((gate, number) for number in numbers), (merge, 0)):
+        done = run(command, own, CI="true", SHARD=str(shard), GITHUB_STEP_SUMMARY=str(summary))
+        assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((own / "report.json").read_text())
+    assert report["run"]["complete"] is True
+    assert len(report["cells"]) == 12
+    assert summary.read_text().endswith((own / "report.md").read_text())
+    kept = steps(SHARDS, "shard")[-1]["with"]["path"]
+    assert {path.name for path in own.glob(kept)} == {
+        f"shard-{number}.{suffix}" for number in numbers for suffix in ("json", "npz")
+    }

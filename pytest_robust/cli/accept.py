@@ -25,9 +25,11 @@ those of `pytest --robust-update`: a new model file needs every cell of the mode
 never mixes two model files. Nothing is written, with the reason printed, from a smoke run, a
 run that was interrupted, a run with candidates (--robust-model), a report with cells that
 ended in ERROR, a changed spec, or while a CI service's variable is set. All models are
-checked before the first golden is written, so one refusal keeps every file as it was."""
+checked, and all files stored under other names, before the first golden is replaced, so that
+one refusal or a full disk keeps every golden as it was."""
 EPILOG = """\
-exit codes: 0 recorded or already up to date, 1 refused, 2 the report cannot be read
+exit codes: 0 recorded or already up to date, 1 refused,
+            2 the report cannot be read, or a golden not be read or written
 
 examples:
   pytest-robust accept report.json --reason "v2: half the size"
@@ -37,7 +39,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("report", metavar="REPORT.json", type=Path)
+    parser.add_argument("report", metavar="REPORT.json", type=Path, help="what --robust-report wrote")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why the goldens change; stored with them")
     parser.add_argument(
         "--model",
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Check everything, then write."""
     from pytest_robust.errors import RobustError
-    from pytest_robust.golden import write
+    from pytest_robust.golden import Step, write_all
     from pytest_robust.report.changes import change_lines
     from pytest_robust.report.reading import read_report
 
@@ -73,8 +75,8 @@ def run(asked: argparse.Namespace) -> int:
         for refusal in refusals:
             print(f"not accepted: {refusal}", file=sys.stderr)
         return 1
-    for model, folder, golden, proposal in proposals:
-        written = write(folder, proposal.golden, expected=golden)
+    steps = [Step(folder, proposal.golden, golden) for _, folder, golden, proposal in proposals]
+    for (model, folder, _, proposal), written in zip(proposals, write_all(steps), strict=True):
         for line in change_lines(proposal, model, folder, bool(written)):
             print(line)
     for note in _notes(report, pairs):
@@ -102,7 +104,8 @@ def _chosen(report: StoredReport, names: list[str]) -> list[tuple[str, str]]:
 
 
 def _refusals(report: StoredReport, pairs: list[tuple[str, str]]) -> Iterator[str]:
-
+    from pytest_robust.report.counted import counted
+    from pytest_robust.report.planned import profile_refusal
     from pytest_robust.settings import ci_variable
 
     run = report.run
@@ -113,8 +116,8 @@ def _refusals(report: StoredReport, pairs: list[tuple[str, str]]) -> Iterator[st
     if run["interrupted"]:
         yield run["interrupted"]
     for spec in dict.fromkeys(spec for spec, _ in pairs):
-        if run["specs"][spec]["other_samples"]:
-            yield f"the profile {run['profile']} chose other samples than the goldens of {spec} hold; run without it"
+        if refusal := profile_refusal(spec, run["specs"][spec]):
+            yield refusal
     for model in dict.fromkeys(model for _, model in pairs):
         if model in run["candidates"]:
             yield (
@@ -136,7 +139,8 @@ def _refusals(report: StoredReport, pairs: list[tuple[str, str]]) -> Iterator[st
             yield f"{model} fell back to {fallen[0]}; run it on the device that was meant, or with --robust-device=cpu"
         if broken:
             more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
-            yield f"{len(broken)} cells of {model} ended in ERROR ({', '.join(broken[:3])}{more}); run them again"
+            again = "run them again" if len(broken) > 1 else "run it again"
+            yield f"{counted(broken, 'cell')} of {model} ended in ERROR ({', '.join(broken[:3])}{more}); {again}"
 
 
 def _propose(
@@ -149,7 +153,9 @@ def _propose(
 
     folder = golden_folder(report, spec, override)
     declared = report.run["specs"][spec]
-    golden = read(folder, model, spec=declared["name"])
+    # as in a run: in a folder that is named for this once, the file's name is all that goldens of the spec share
+    name = declared["name"] if override is None else declared["name"].rpartition("/")[2]
+    golden = read(folder, model, spec=name)
     entries = {}
     for cell in report.structure["cells"]:
         if (cell["spec"], cell["model"]) == (spec, model):
@@ -157,7 +163,7 @@ def _propose(
             entries[report.key(cell)] = Entry(measurement, report.samples[measurement.samples])
     proposal = propose(
         golden,
-        spec=declared["name"],
+        spec=name,
         model=model,
         entries=entries,
         planned=declared["golden_keys"][model],
@@ -170,10 +176,13 @@ def _propose(
 
 def _notes(report: StoredReport, pairs: list[tuple[str, str]]) -> Iterator[str]:
     """What a new golden does not mend."""
+    from pytest_robust.report.counted import counted
+
     below = [
         cell["id"]
         for cell in report.structure["cells"]
         if (cell["spec"], cell["model"]) in pairs and cell["verdict"] == "BELOW_FLOOR" and cell["level"] == "block"
     ]
     if below:
-        yield f"{len(below)} cells stay below a floor, which no golden changes: {', '.join(below[:3])}"
+        stay = "stay" if len(below) > 1 else "stays"
+        yield f"{counted(below, 'cell')} {stay} below a floor, which no golden changes: {', '.join(below[:3])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,15 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("old", metavar="OLD", type=Path)
-    parser.add_argument("new", metavar="NEW", type=Path)
+    parser.add_argument("old", metavar="OLD", type=Path, help="a golden, a folder of goldens, or a report")
+    parser.add_argument("new", metavar="NEW", type=Path, help="likewise")
     parser.add_argument("--changed", action="store_true", help="leave out cells that are the same")
 
 
 def run(asked: argparse.Namespace) -> int:
     """Print the table."""
     from pytest_robust.cli.columns import columns
+    from pytest_robust.report.counted import counted
     from pytest_robust.report.sides import differences, open_side
 
     found = list(differences(open_side(asked.old), open_side(asked.new)))
@@ -54,13 +56,15 @@ def run(asked: argparse.Namespace) -> int:
         for line in columns(heads, [_line(cell, *several) for cell in shown], left=(0, 6)):
             print(line)
     differing = sum(cell.words != "same" for cell in found)
-    print(f"{len(found)} cells: {len(found) - differing} same, {differing} different")
+    print(f"{counted(found, 'cell')}: {len(found) - differing} same, {differing} different")
     return 1 if differing else 0
 
 
 def _line(cell: Difference, several_specs: bool, several_classes: bool) -> list[str]:
     spec, model, device_class, key = cell.name
-    name = f"{spec}::{model}::{key}" if several_specs else f"{model}::{key}"
+    # goldens name a spec by its path from their folder, of which the way up tells a reader nothing
+    shown = re.sub(r"^(\.\./)+", "", spec)
+    name = f"{shown}::{model}::{key}" if several_specs else f"{model}::{key}"
     if several_classes or " -> " in device_class:
         name += f" [{device_class}]"
     old, new = cell.old, cell.new

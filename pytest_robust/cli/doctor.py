@@ -18,13 +18,20 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_robust.models import Model
+
 NAME = "doctor"
 HELP = "find out whether this installation can run a spec, and on what"
 DESCRIPTION = """\
 Check the installation: the onnxruntime distributions and whether they overwrite each other,
-its providers, the CUDA libraries and driver and why CUDA cannot be used, the OpenCV
-distributions, the libraries that shifts depend on; then run a model of one node on the
-device and look at its answers. Reads no spec and writes nothing."""
+its providers, the CUDA libraries and driver and why CUDA cannot be used, the GPUs that
+workers share, the shifts that a GPU makes and those that are made on the host all the same,
+the OpenCV distributions, the libraries that shifts depend on; then run a model of one node
+on the device, on an array and on a tensor that it reads in place, and look at its answers.
+Reads no spec and writes nothing."""
 EPILOG = """\
 exit codes: 0 all is well, 1 something is broken, 2 the command line is wrong
 
@@ -82,7 +89,9 @@ def diagnose(device: str) -> Iterator[Finding]:
         return
     yield Finding("providers", ", ".join(runtime.get_available_providers()))
     yield _cuda(runtime, device)
-    yield _session(device)
+    yield gpus()
+    yield _shifts()
+    yield from _session(device)
 
 
 def opencv(search: Sequence[str] | None = None) -> Finding:
@@ -138,7 +147,26 @@ def _cuda(runtime: Any, device: str) -> Finding:
     return Finding("cuda", f"cuda:{index} is {torch.cuda.get_device_name(index)} ({cuda_class(index)})")
 
 
-def _session(device: str) -> Finding:
+def gpus() -> Finding:
+    """The GPUs that `pytest -n auto` starts a worker for; nothing is loaded to see them."""
+    from pytest_robust.gpus import VISIBLE, visible_gpus
+
+    seen = visible_gpus()
+    if not seen:
+        return Finding("gpus", f"none is visible (by {VISIBLE} and the NVIDIA driver)")
+    return Finding("gpus", f"{', '.join(seen)}: pytest -n auto --robust-spec=... starts a worker for each")
+
+
+def _shifts() -> Finding:
+    from pytest_robust.api import list_shifts
+
+    pixel = [shift for shift in list_shifts() if shift.kind == "pixel"]
+    host = [f"{shift.suite}.{shift.name}" for shift in pixel if not shift.on_device]
+    said = f"a GPU makes {len(pixel) - len(host)} of {len(pixel)} itself"
+    return Finding("shifts", f"{said}, the host makes {', '.join(host)}" if host else said)
+
+
+def _session(device: str) -> Iterator[Finding]:
     """Run a model of one node: a convolution that hands a pixel's red, green and blue on as three scores."""
     import numpy as np
 
@@ -153,14 +181,33 @@ def _session(device: str) -> Finding:
             plan = ModelPlan("doctor", PathText(path.name, path.parent, mark), mark, preprocess=Preprocess(size=1))
             model = open_model(plan, device=device, classes=3, threads=1, batch_size=2)
             pixels = np.eye(3, dtype=np.uint8).reshape(3, 1, 1, 3) * 255
-            answers = model.predict(pixels).predicted.tolist()
-            made = model.provenance
+            copied = model.predict(pixels).predicted.tolist()
+            bound = None if _import_error("torch") else _bound(model, pixels)
+            made, on_gpu = model.provenance, model.gpu is not None
             model.close()
     except RobustError as error:
-        return Finding("session", re.sub(r"^doctor:1:1: the model \S+ ", "the model ", str(error)), broken=True)
-    if answers != [0, 1, 2]:
-        return Finding("session", f"a model of one node answers {answers} on {made.device}, not [0, 1, 2]", broken=True)
-    return Finding("session", f"a model of one node answers rightly on {made.device}, device class {made.device_class}")
+        yield Finding("session", re.sub(r"^doctor:1:1: the model \S+ ", "the model ", str(error)), broken=True)
+        return
+    where = f"{made.device}, device class {made.device_class}"
+    yield _answered("session", copied, f"a model of one node answers rightly on {where}", made.device)
+    used = "so a run feeds it" if on_gpu else "a run feeds it arrays, as on every CPU"
+    if bound is not None:
+        yield _answered("binding", bound, f"and to a tensor that it reads in place: {used}", made.device)
+
+
+def _bound(model: Model, pixels: NDArray[np.uint8]) -> list[int]:
+    """The model's answers to a tensor on its own device."""
+    import torch
+
+    there = torch.device("cpu") if model.gpu is None else torch.device("cuda", model.gpu)
+    answers: list[int] = model.predict(torch.tensor(pixels, device=there)).predicted.tolist()
+    return answers
+
+
+def _answered(about: str, answers: list[int], well: str, device: str) -> Finding:
+    if answers == [0, 1, 2]:
+        return Finding(about, well)
+    return Finding(about, f"a model of one node answers {answers} on {device}, not [0, 1, 2]", broken=True)
 
 
 def _one_node() -> bytes:

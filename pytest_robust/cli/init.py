@@ -43,7 +43,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_./-]*[A-Za-z_/][A-Za-z0-9_./-]*")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("model", metavar="MODEL.onnx", type=Path)
+    parser.add_argument("model", metavar="MODEL.onnx", type=Path, help="an image classifier")
     parser.add_argument("--data", required=True, type=Path, metavar="PATH", help="labelled images, see above")
     parser.add_argument("--out", type=Path, metavar="SPEC", help="the spec to write (default: specs/MODEL.yaml)")
 
@@ -98,6 +98,7 @@ def _accuracy(probed: Probed) -> str:
 
 def _lines(probed: Probed, name: str, model: Path, out: Path) -> Iterator[str]:
     folder = out.absolute().parent
+    own = out.stem.removesuffix(".robust")  # two specs of one model may not share goldens
     plan = probed.data.plan
     yield "# yaml-language-server: $schema=robust.schema.json   (pytest-robust schema --out robust.schema.json)"
     yield "# Written by pytest-robust init. What it could not read from the files:"
@@ -135,7 +136,7 @@ def _lines(probed: Probed, name: str, model: Path, out: Path) -> Iterator[str]:
         "  # - {where: {shift: clean}, min_accuracy: 0.70}",
         "  # - {where: {suite: imagenet-c, severity: [1, 3]}, max_drop: 0.30}    # from clean, same model",
         "  - {max_regression: 0.02, max_negative_flips: 0.05}                   # from the golden",
-        f"golden: {_word(f'../golden/{name}' if folder.name == 'specs' else f'golden/{name}')}",
+        f"golden: {_word(f'../golden/{own}' if folder.name == 'specs' else f'golden/{own}')}",
     )
 
 

@@ -15,28 +15,30 @@ if TYPE_CHECKING:
 NAME = "merge"
 HELP = "put the reports of shards together, and prove them complete"
 DESCRIPTION = """\
-Put the reports of a gate that was run in parts together: every cell that the specs declare
-must have been measured, with one version of the spec, one model file and the same samples.
-Cells that are missing, or were measured twice with different results, are named, and then
-nothing is written.
+Put the reports of a gate that was run in parts together, as `pytest --robust-shard=I/N`
+writes them: every cell that the specs declare must have been measured, with one version of
+the spec and of the libraries, one model file and the same samples. Cells that are missing, or
+were measured twice with different results, are named, and then nothing is written.
 
-Aggregates (mce, trend, compare) stand on cells of several shards, so they are judged here.
-That takes the specs and their goldens: run it in a checkout of the commit that was measured.
-An aggregate that cannot be judged is named, and counts as not run."""
+Aggregates (mce, trend, compare, ...) stand on cells of several shards, so they are judged
+here. That takes the specs and their goldens: run it in a checkout of the commit that was
+measured. An aggregate that cannot be judged is named, and counts as not run."""
 EPILOG = """\
 exit codes: 0 complete and nothing failed
-            1 incomplete, contradictory, or a case failed
+            1 incomplete, contradictory, a case failed, a spec has mistakes, an update was
+              refused, or a waiver excuses nothing
             2 a report cannot be read, or the merged one not written
 
 examples:
-  pytest-robust merge shard-*.json --out merged.json
-  pytest-robust merge shard-*.json --out merged.json --out merged.md
+  pytest --robust-spec=specs/net.yaml --robust-shard=1/3 --robust-report=shard-1.json
+  pytest-robust merge shard-*.json --out report.json
+  pytest-robust merge shard-*.json --out report.json --out report.md
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("shards", nargs="+", metavar="SHARD.json", type=Path)
+    parser.add_argument("shards", nargs="+", metavar="SHARD.json", type=Path, help="the report of a part")
     parser.add_argument(
         "--out",
         action="append",
@@ -51,9 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Check, judge the aggregates, write."""
     from pytest_robust.errors import RobustError
+    from pytest_robust.report.counted import counted
     from pytest_robust.report.github import append_summary
     from pytest_robust.report.markdown import markdown
     from pytest_robust.report.merging import Shards
+    from pytest_robust.report.notes import cell_notes, dropped
     from pytest_robust.report.reading import read_report
     from pytest_robust.report.structure import replace, write_json
     from pytest_robust.report.table import rows, verdict_text
@@ -83,12 +87,16 @@ def run(asked: argparse.Namespace) -> int:
         print(f"{row.spec}::{row.model}: {verdict_text(row.verdicts)}")
     for found in merged["aggregates"]:
         print(f"{found['id']}: {found['verdict']}, {'; '.join(found['reasons'])}")
+    for note in (*dropped(merged["run"]), *(f"note on {note}" for note in cell_notes(merged["cells"]))):
+        print(note)
     for name, headline in merged["run"]["failed"].items():
         print(f"FAILED {name} - {headline}")
-    for sentence in unjudged:
+    wrong = [*unjudged, *(text for name in ("errors", "refused", "unused_waivers") for text in merged["run"][name])]
+    for sentence in wrong:
         print(sentence, file=sys.stderr)
-    print(f"{len(shards.reports)} reports, {len(merged['cells'])} cells, {len(merged['aggregates'])} aggregates merged")
-    return 1 if unjudged or merged["run"]["failed"] else 0
+    sizes = [counted(shards.reports, "report"), *(counted(merged[f"{noun}s"], noun) for noun in ("cell", "aggregate"))]
+    print(f"{', '.join(sizes)} merged")
+    return 1 if wrong or merged["run"]["failed"] else 0
 
 
 def _judge(shards: Shards, golden: Path | None, judged: list[dict[str, Any]]) -> Iterator[str]:
@@ -119,7 +127,8 @@ def _judge_spec(shards: Shards, spec: str, golden: Path | None) -> list[dict[str
 
     report = next(report for report in shards.reports if spec in report.run["specs"])
     path, run = find_spec(report, spec), report.run
-    options = [f"--robust-profile={run['profile']}"] if run["profile"] else []
+    profile = run["specs"][spec]["profile"]
+    options = [f"--robust-profile={profile}"] if profile else []
     options += [f"--robust-golden={golden.absolute()}"] if golden else []
     models = run["specs"][spec]["keys"]
     options += [f"--robust-model={name}={made['path']}" for name, made in run["candidates"].items() if name in models]

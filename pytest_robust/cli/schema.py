@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Print or write the schema."""
     from pytest_robust.errors import RobustError
+    from pytest_robust.registry import catalog
     from pytest_robust.report.schema import report_schema
-    from pytest_robust.shifts.registry import catalog
     from pytest_robust.spec.schema import json_schema
 
     text = json.dumps(report_schema() if asked.report else json_schema(catalog()), indent=2) + "\n"

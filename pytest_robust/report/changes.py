@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pytest_robust.report.counted import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -30,7 +32,7 @@ def change_lines(proposal: Proposal, model: str, folder: Path, written: bool) ->
             f"Golden of {model} updated: {len(changes)} changed, {same} unchanged; review with git diff {shown(folder)}"
         )
     else:
-        yield f"Golden of {model} is up to date: {same} cells unchanged"
+        yield f"Golden of {model} is up to date: {counted(same, 'cell')} unchanged"
 
 
 def shown(path: Path) -> str:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_robust.report.counted import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from pytest_robust.measurement import Provenance
-    from pytest_robust.spec.plan import CellPlan
+    from pytest_robust.spec.plan import AggregatePlan, CellPlan
 
 _WORST = 3
+_ACCEPTABLE = {"REGRESSED", "TOO_MANY_FLIPS", "INCONCLUSIVE", "NO_GOLDEN"}
 
 
 def failure_text(
@@ -26,7 +29,11 @@ def failure_text(
     worst: Sequence[str],
     changed: Sequence[str] = (),
     golden_sha256: str | None = None,
+    *,
     options: Sequence[str] = (),
+    path: str | None = None,
+    refusal: str | None = None,
+    update_helps: bool = True,
     traceback: str | None = None,
 ) -> str:
     """The whole text of a failed cell.
@@ -40,9 +47,12 @@ def failure_text(
         changed: what differs from the golden beside the predictions, one phrase each.
         golden_sha256: the model file that the golden was recorded from.
         options: the run's options that the commands must repeat.
+        path: the spec, as the commands name it; as the record does unless given.
+        refusal: why an update cannot take the cell as it was measured.
+        update_helps: whether the cell would pass with this measurement as its golden; a frozen anchor stays.
         traceback: of a defect, shown last.
     """
-    node = record["id"]
+    node = record["id"] if path is None else path + record["id"].removeprefix(record["spec"])
     call = " ".join(["pytest", *map(shlex.quote, options)])
     command = f"{call} {shlex.quote(node)}"
     lines = [headline]
@@ -72,22 +82,77 @@ def failure_text(
             f"  device    {provenance.device} ({provenance.device_class}), onnxruntime {provenance.onnxruntime}"
         )
     lines.append(f"  rerun     {command}")
-    if record["verdict"] in {"REGRESSED", "TOO_MANY_FLIPS", "INCONCLUSIVE", "NO_GOLDEN"}:
+    if record["verdict"] in _ACCEPTABLE and update_helps:
         # a golden never mixes two model files: another one is recorded with every cell of its model
         another = provenance is not None and golden_sha256 not in (None, provenance.model_sha256)
         target = node.rpartition("::")[0] if another else node
-        accept = f"{call} {shlex.quote(target)} --robust-update --robust-reason='...'"
-        if cell.model.candidate:
-            accept = f"give models.{cell.model.name} this file in the spec, then update its golden"
+        candidates = [cell.model.name] if cell.model.candidate else []
+        accept = f"not from here: {refusal}" if refusal else _accept([target], options, candidates)
         lines.append(f"  accept    {accept}")
     return "\n".join(lines) + (f"\n\n{traceback}" if traceback else "")
+
+
+def aggregate_text(
+    headline: str,
+    plan: AggregatePlan,
+    record: Mapping[str, Any],
+    *,
+    lost: Sequence[str] = (),
+    goldens: Sequence[str] = (),
+    devices: Sequence[str] = (),
+    options: Sequence[str] = (),
+    path: str | None = None,
+    refusal: str | None = None,
+    update_helps: bool = True,
+) -> str:
+    """The whole text of a failed aggregate.
+
+    Args:
+        headline: the first line, which pytest repeats in its summary.
+        plan: what was asked.
+        record: the aggregate's entry of the report.
+        lost: one phrase per member that lost most against the golden.
+        goldens: where the members' goldens come from.
+        devices: what measured the members.
+        options: the run's options that the commands must repeat.
+        path: the spec, as the commands name it; as the record does unless given.
+        refusal: why an update cannot take what was measured.
+        update_helps: whether the aggregate would pass with what was measured as its golden; a frozen anchor stays.
+    """
+    lines = [headline]
+    lines += [f"  also      {reason}" for reason in record["reasons"] if reason not in headline]
+    lines.append(f"  spec      {plan.mark}")
+    models = {cell.model.name: cell.model for cell in plan.members}
+    lines.append(f"  members   {counted(plan.members, 'cell')} of {', '.join(models)}")
+    lines += [f"  worst     {', '.join(lost)}"] if lost else []
+    lines += [f"  golden    {golden}" for golden in goldens]
+    lines += [f"  device    {device}" for device in devices]
+    spec = record["spec"] if path is None else path
+    node = spec + record["id"].removeprefix(record["spec"])
+    lines.append(f"  rerun     {' '.join(['pytest', *map(shlex.quote, (*options, node))])}")
+    if "max_regression" in plan.limits and record["verdict"] in _ACCEPTABLE and update_helps:
+        # a golden is recorded cell by cell, so a new value is accepted with the members that it is made of
+        candidates = [name for name, model in models.items() if model.candidate]
+        targets = [f"{spec}::{name}" for name in models if name in record["models"]]
+        accept = f"not from here: {refusal}" if refusal else _accept(targets, options, candidates)
+        lines.append(f"  accept    {accept}")
+    return "\n".join(lines)
+
+
+def _accept(targets: Sequence[str], options: Sequence[str], candidates: Sequence[str]) -> str:
+    """How to put what was measured into the golden."""
+    if candidates:
+        files = "its file" if len(candidates) == 1 else "their files"
+        names = ", ".join(f"models.{name}" for name in candidates)
+        return f"give {names} {files} in the spec, then update the golden"
+    return f"{' '.join(['pytest', *map(shlex.quote, (*options, *targets))])} --robust-update --robust-reason='...'"
 
 
 def worst_classes(
     labels: NDArray[np.uint16],
     before: NDArray[np.uint16],
     after: NDArray[np.uint16],
-    names: Sequence[str] | None,
+    names: Sequence[str] | None = None,
 ) -> list[str]:
     """The classes that lost most accuracy from golden to candidate, as phrases; none if no class lost any.
 

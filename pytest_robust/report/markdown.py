@@ -1,10 +1,12 @@
-"""The report as markdown that fits a pull-request comment: failures first."""
+"""The report as markdown that fits a pull-request comment: mistakes and failures first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.report.table import change, headings, percent, rows, verdict_text
+from pytest_robust.report.counted import counted
+from pytest_robust.report.notes import cell_notes, dropped
+from pytest_robust.report.table import change, headings, percent, rows, scores_text, verdict_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,28 +27,41 @@ def markdown(report: Mapping[str, Any], room: int = COMMENT_BYTES) -> str:
     """
     run = report["run"]
     failed = run["failed"]
-    state = "FAILED" if failed else "incomplete" if not run["complete"] else "passed"
+    bad = run["errors"] or failed or run["refused"] or run["unused_waivers"]
+    state = "FAILED" if bad else "incomplete" if not run["complete"] else "passed"
     head = [f"## Robustness: {state}", ""]
     if run["smoke"]:
         head += ["**SMOKE**: a few images only; this proves nothing.", ""]
-    tail = []
+    if run["shard"]:
+        head += [f"Shard {run['shard']}; aggregates are judged by `pytest-robust merge`.", ""]
+    head += [line for sentence in run["refused"] for line in (_text(sentence), "")]
+    tail = [line for sentence in run["unused_waivers"] for line in ("", _text(sentence))]
     if run["not_run"]:
         tail += ["", f"{len(run['not_run'])} of {len(run['planned'])} planned cases were not run."]
     device = run["device"] or "nothing measured"
     tail += ["", f"{device}, onnxruntime {run['versions'].get('onnxruntime') or '-'}, {run['duration_s']:.0f} s"]
-    left = room - _size(head) - _size(tail) - 400  # the counts of what is left out
+    left = room - _size(head) - _size(tail) - 800  # the counts of what is left out
+    # the table stands below the failures, and has its room before them: thousands of them say less than its rows
+    table, unused = _table(report, left // 2)
+    left -= left // 2 - unused
+    errors = run["errors"]
+    mistakes, left = _section("mistake" + "s" * (len(errors) != 1), [f"- {_text(found)}" for found in errors], left)
     failures, left = _section("failed", [_item(*entry) for entry in failed.items()], left)
-    table, left = _table(report, left)
-    notes = [_item(cell["id"], _noted(cell)) for cell in report["cells"] if _is_noted(cell, run)]
+    looked_at = [cell for cell in report["cells"] if _is_noted(cell, run)]
+    others = (cell for cell in report["cells"] if not _is_noted(cell, run))
     further = [_item(*entry) for entry in run["waived"].items()]
     aggregates = [
         f"- `{found['id']}`: {found['verdict']}, {_text('; '.join(found['reasons']))}" for found in report["aggregates"]
     ]
-    lines = [*head, *failures, *table]
+    summary = rows(report["cells"], failed)
+    scores = [_item(f"{row.spec}::{row.model}", scores_text(row.scores)) for row in summary if row.scores]
+    lines = [*head, *mistakes, *failures, *table]
     for title, found in (
-        ("to look at", notes),
+        ("to look at", [_item(cell["id"], _noted(cell)) for cell in looked_at]),
         ("waived", further),
         ("aggregate" + "s" * (len(aggregates) != 1), aggregates),
+        ("scored", scores),
+        ("noted", [f"- {_text(note)}" for note in (*dropped(run), *cell_notes(others))]),
     ):
         section, left = _section(title, found, left)
         lines += section
@@ -70,6 +85,8 @@ def _section(title: str, items: Sequence[str], room: int) -> tuple[list[str], in
 
 def _table(report: Mapping[str, Any], room: int) -> tuple[list[str], int]:
     table = rows(report["cells"], report["run"]["failed"])
+    if not table:
+        return [], room
     names = headings(table)
     several = len({row.spec for row in table}) > 1
     shown = names[:_COLUMNS]
@@ -88,7 +105,7 @@ def _table(report: Mapping[str, Any], room: int) -> tuple[list[str], int]:
             ]
         )
         if room < _size([line]):
-            return [*lines, "", f"... and {len(table) - position} more models", ""], room
+            return [*lines, "", f"... and {counted(len(table) - position, 'more model')}", ""], room
         lines.append(line)
         room -= _size([line])
     return [*lines, ""], room

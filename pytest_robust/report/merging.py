@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 _SAME_RUN = ("spec_sha256", "specs", "seed")
+_CHANGE_NO_RESULT = ("python", "pytest")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +48,8 @@ class Shards:
 
     @property
     def planned(self) -> list[str]:
-        """Every id that the specs declare."""
-        return list(dict.fromkeys(name for report in self.reports for name in report.run["planned"]))
+        """Every id that the specs declare, in the order of a run."""
+        return [name for spec in self.specs for name in self._declared(spec)]
 
     def problems(self) -> Iterator[str]:
         """Why these reports are not one run, one sentence each; none if they are."""
@@ -70,11 +71,13 @@ class Shards:
             if report.run["profile"] != first.run["profile"]:
                 profiles = f"{first.run['profile'] or 'none'} and {report.run['profile'] or 'none'}"
                 yield f"{first.path} and {report.path} were run with different profiles: {profiles}"
-            changed = [
-                name for name in _candidates(report) if _candidates(report)[name] != _candidates(first).get(name)
-            ]
-            if changed or len(_candidates(report)) != len(_candidates(first)):
+            if not _agree(_candidates(first), _candidates(report)):
                 yield f"{first.path} and {report.path} judge different candidates"
+            yield from _other_versions(first, report)
+        marks = {report.run["shard"].partition("/")[2]: report for report in self.reports if report.run["shard"]}
+        if len(marks) > 1:
+            shown = " and ".join(f"{report.path} is shard {report.run['shard']}" for report in marks.values())
+            yield f"the shards are of different divisions: {shown}"
         for name in self.specs:
             holders = [report for report in self.reports if name in report.run["specs"]]
             for report in holders[1:]:
@@ -94,8 +97,15 @@ class Shards:
         there = self.cells
         missing = [name for name in self.planned if name not in there and name not in aggregates]
         if missing:
-            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            yield f"{len(missing)} of {len(self.planned)} were not measured: {', '.join(missing[:_SHOWN])}{more}"
+            absent = self._absent()
+            reason = f"; there is no report of shard {_shown(absent)}" if absent else ""
+            yield f"{len(missing)} of {len(self.planned)} were not measured: {_shown(missing)}{reason}"
+
+    def _absent(self) -> list[str]:
+        """The shards that no report is of."""
+        marks = [report.run["shard"] for report in self.reports if report.run["shard"]]
+        count = marks[0].partition("/")[2] if marks else "0"
+        return [mark for number in range(int(count)) if (mark := f"{number + 1}/{count}") not in marks]
 
     def _models(self) -> Iterator[str]:
         files: dict[tuple[str, str], set[str]] = {}
@@ -139,6 +149,7 @@ class Shards:
             duration_s=sum(run["duration_s"] for run in runs),
             smoke=False,
             profile=runs[0]["profile"],
+            shard=None,
             interrupted=None,
             plans=[self._plan(name) for name in self.specs],
             cells=list(self.cells.values()),
@@ -146,12 +157,19 @@ class Shards:
             measurements=self.measurements,
             failed=failed,
             waived=waived,
+            refused=list(dict.fromkeys(text for run in runs for text in run.get("refused", ()))),
+            errors=list(dict.fromkeys(text for run in runs for text in run.get("errors", ()))),
         )
         merged["run"]["versions"] = {
             name: ", ".join(sorted({run["versions"][name] for run in runs if run["versions"].get(name)}))
             for name in names
         }
         return merged
+
+    def _declared(self, name: str) -> list[str]:
+        spec = self.specs[name]
+        cells = [f"{name}::{model}::{key}" for model, keys in spec["keys"].items() for key in keys]
+        return [*cells, *spec["aggregates"]]
 
     def _plan(self, name: str) -> dict[str, Any]:
         run = next(report.run for report in self.reports if name in report.run["specs"])
@@ -162,7 +180,7 @@ class Shards:
             "sha256": run["spec_sha256"][name],
             "seed": run["seed"][name],
             "golden_from_spec": run["specs"][name]["golden"],
-            "planned": [id for id in self.planned if id.startswith(f"{name}::")],
+            "planned": self._declared(name),
             "candidates": {model: found["path"] for model, found in run["candidates"].items() if model in models},
         }
 
@@ -193,8 +211,31 @@ class Replay:
         """Nothing is held."""
 
 
-def _candidates(report: StoredReport) -> dict[str, str]:
-    return {name: found["sha256"] for name, found in report.run["candidates"].items() if found["sha256"]}
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+def _candidates(report: StoredReport) -> dict[str, str | None]:
+    return {name: found["sha256"] for name, found in report.run["candidates"].items()}
+
+
+def _agree(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> bool:
+    """Whether two reports judge the same candidates, as far as both have measured them."""
+    return first.keys() == second.keys() and all(
+        file == second[name] or None in (file, second[name]) for name, file in first.items()
+    )
+
+
+def _other_versions(first: StoredReport, second: StoredReport) -> Iterator[str]:
+    """What both were measured with in different versions, where that can change a result."""
+    theirs = second.run["versions"]
+    for name, version in first.run["versions"].items():
+        if name not in _CHANGE_NO_RESULT and version and theirs.get(name) and theirs[name] != version:
+            yield (
+                f"{first.path} and {second.path} were measured with different versions of {name}: {version} and "
+                f"{theirs[name]}; run all shards in one environment"
+            )
 
 
 def _same(one: StoredReport, other: StoredReport, name: str) -> bool:

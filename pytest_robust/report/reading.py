@@ -11,8 +11,8 @@ import numpy as np
 
 from pytest_robust.errors import RobustError
 from pytest_robust.golden.arrays import ids_name, labels_name, predicted_name, unpack
-from pytest_robust.measurement import Measurement, Provenance, Samples, count_correct
-from pytest_robust.report.structure import FORMAT, near_tie_name
+from pytest_robust.measurement import Measurement, Provenance, Samples, Scores, count_correct
+from pytest_robust.report.structure import FORMAT, SCORES, near_tie_name, scores_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,12 @@ class StoredReport:
         return str(cell["id"]).removeprefix(f"{cell['spec']}::{cell['model']}::")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, remedy: str = _ANEW) -> dict[str, Any]:
     """A JSON object from a file.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is damaged; that of a report unless given.
 
     Raises:
         RobustError: the file is missing, cannot be read, or holds no JSON object.
@@ -61,9 +65,9 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RobustError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise RobustError(f"{path} is not JSON or is cut short ({error}); {_ANEW}") from error
+        raise RobustError(f"{path} is not JSON or is cut short ({error}); {remedy}") from error
     if not isinstance(found, dict):
-        raise RobustError(f"{path} is not a report of pytest-robust; {_ANEW}")
+        raise RobustError(f"{path} holds no JSON object; {remedy}")
     return found
 
 
@@ -101,7 +105,7 @@ def read_report(path: Path) -> StoredReport:
 
 
 def _assemble(path: Path, document: dict[str, Any], arrays: Mapping[str, Any]) -> StoredReport:
-    if any(key not in document["run"] for key in ("specs", "provenance", "failed", "planned", "not_run")):
+    if any(key not in document["run"] for key in ("specs", "provenance", "failed", "planned", "not_run", "shard")):
         raise KeyError("run")
     samples: dict[str, Samples] = {}
     measurements = {}
@@ -139,5 +143,13 @@ def _measurement(
         cached=cell["cached"],
         groups=cell["groups"],
         notes=tuple(cell["notes"]),
+        scores=_scores(cell, provenance.device_class, arrays),
         provenance=provenance,
     )
+
+
+def _scores(cell: Mapping[str, Any], device_class: str, arrays: Mapping[str, Any]) -> Scores | None:
+    if not cell.get("scores"):
+        return None
+    found = {part: arrays[scores_name(part, device_class, cell["id"])] for part in SCORES}
+    return Scores(**found, outputs=cell["scores"]["outputs"])

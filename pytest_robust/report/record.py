@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_robust.metrics.calibration import ece, mean_brier, mean_nll, rmsce, top5_accuracy
+
 if TYPE_CHECKING:
     from pytest_robust.measurement import Measurement, Samples
     from pytest_robust.spec.plan import AggregatePlan, CellPlan
@@ -64,9 +66,24 @@ def cell_record(
             "mdd": judgement.mdd,
             "proven": judgement.proven,
         },
+        "scores": _scores(measurement, samples),
         "near_ties": int(measurement.near_tie.sum()) if measurement else None,
         "cached": measurement.cached if measurement else False,
         "seconds": dict(measurement.seconds) if measurement else None,
+    }
+
+
+def _scores(measurement: Measurement | None, samples: Samples | None) -> dict[str, Any] | None:
+    if measurement is None or samples is None or measurement.scores is None:
+        return None
+    scores, right = measurement.scores, measurement.predicted == samples.labels
+    return {
+        "outputs": scores.outputs,
+        "top5": top5_accuracy(scores),
+        "ece": ece(scores.confidence, right),
+        "rmsce": rmsce(scores.confidence, right),
+        "nll": mean_nll(scores),
+        "brier": mean_brier(scores),
     }
 
 

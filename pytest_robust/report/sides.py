@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
-from pytest_robust.golden import read
+from pytest_robust.golden import read, same_spec
 from pytest_robust.report.reading import is_report, read_json, read_report
 from pytest_robust.verdict import compare, mcnemar_midp
 
@@ -24,6 +24,9 @@ Name = tuple[str, str, str, str]
 """Spec, model, device class, key of the cell."""
 
 _CHANCE = 0.01
+_ANEW = (
+    "a side is a golden (restore it with git), a folder of goldens, or a report (make it again with --robust-report)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +63,12 @@ def open_side(path: Path) -> dict[Name, Stored]:
     if path.is_dir():
         cells: dict[Name, Stored] = {}
         for beside in sorted(path.glob("*.json")):
-            if "recordings" in read_json(beside):
+            if "recordings" in read_json(beside, _ANEW):
                 cells |= _of_golden(beside)
         if not cells:
             raise RobustError(f"the folder {path} holds no golden; name a folder of goldens, a golden or a report")
         return cells
-    document = read_json(path)
+    document = read_json(path, _ANEW)
     if "recordings" in document:
         return _of_golden(path)
     if not is_report(document):
@@ -125,11 +128,18 @@ def differences(old: Mapping[Name, Stored], new: Mapping[Name, Stored]) -> Itera
 def _alike(old: Mapping[Name, Stored], new: Mapping[Name, Stored]) -> tuple[dict[Name, Stored], dict[Name, Stored]]:
     before, after = dict(old), dict(new)
     specs = [{name[0] for name in side} for side in (before, after)]
-    if len(specs[0]) == len(specs[1]) == 1 and specs[0] != specs[1]:
-        (spec,) = specs[0]
-        after = {(spec, *name[1:]): cell for name, cell in after.items()}
+    for spec in specs[1] - specs[0]:
+        alike = specs[0] if len(specs[0]) == len(specs[1]) == 1 else {one for one in specs[0] if same_spec(one, spec)}
+        if len(alike) == 1:
+            (meant,) = alike
+            after = {(meant, *name[1:]) if name[0] == spec else name: cell for name, cell in after.items()}
     for pair in {name[:2] for name in (*before, *after)}:
         classes = [{name[2] for name in side if name[:2] == pair} for side in (before, after)]
+        known = (classes[0] | classes[1]) - {""}
+        if "" in classes[0] | classes[1] and len(known) == 1:
+            # where every cell of a report is an ERROR, no device is known
+            before, after = (_reclassed(side, pair, max(known)) for side in (before, after))
+            continue
         if len(classes[0]) == len(classes[1]) == 1 and classes[0] != classes[1]:
             both = f"{min(classes[0])} -> {min(classes[1])}"
             before, after = (_reclassed(side, pair, both) for side in (before, after))

@@ -19,6 +19,7 @@ import numpy as np
 from pytest_robust.errors import RobustError
 from pytest_robust.golden.arrays import ids_name, labels_name, pack, predicted_name
 from pytest_robust.report.family import adjust
+from pytest_robust.report.waivers import unused_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +29,22 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+SCORES = ("top5", "confidence", "nll", "brier")
+"""The arrays of `Scores`."""
+
 _DISTRIBUTIONS = ("pytest-robust", "pytest", "numpy", "pillow", "opencv-python-headless", "scipy", "torch")
-_OF_SPEC = ("name", "keys", "golden_keys", "other_samples", "tests", "datasets", "aggregates")
+_OF_SPEC = (
+    "name",
+    "keys",
+    "golden_keys",
+    "profile",
+    "other_samples",
+    "tests",
+    "datasets",
+    "aggregates",
+    "dropped",
+    "waivers",
+)
 
 
 def structure(
@@ -38,6 +53,7 @@ def structure(
     duration_s: float,
     smoke: bool,
     profile: str | None,
+    shard: str | None,
     interrupted: str | None,
     plans: Sequence[Mapping[str, Any]],
     cells: Sequence[Mapping[str, Any]],
@@ -45,6 +61,8 @@ def structure(
     measurements: Mapping[str, Measurement],
     failed: Mapping[str, str],
     waived: Mapping[str, str],
+    refused: Sequence[str] = (),
+    errors: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Put a run together.
 
@@ -53,6 +71,7 @@ def structure(
         duration_s: wall seconds.
         smoke: whether it was a smoke run.
         profile: the profile of the specs that was applied.
+        shard: ``I/N`` where the run is one part of a whole; what only the whole can tell is then left open.
         interrupted: why the run ended early, if it did.
         plans: of every spec what `planned` says.
         cells: their records, in the order they finished.
@@ -60,53 +79,61 @@ def structure(
         measurements: by cell id.
         failed: first line of the judgement of every case that failed, by id.
         waived: likewise of every failure that a waiver excuses.
+        refused: a sentence for every change of goldens that was asked for and not made.
+        errors: a sentence for every mistake that kept a spec from being collected.
     """
     planned = [name for plan in plans for name in plan["planned"]]
     ran = {record["id"] for record in (*cells, *aggregates)}
     order = {name: position for position, name in enumerate(planned)}
     not_run = [name for name in planned if name not in ran]
-    made = [measurement.provenance for measurement in measurements.values()]
+    made = [measurements[name].provenance for name in planned if name in measurements]
     versions = {name: version for name in _DISTRIBUTIONS if (version := _version(name))}
     hashes = {(record["spec"], record["model"]): record["model_sha256"] for record in cells if record["model_sha256"]}
     runtimes = sorted({provenance.onnxruntime for provenance in made})
     makers = list(dict.fromkeys(_frozen(provenance) for provenance in made))
     entries = [_entry(record, measurements.get(record["id"]), makers) for record in cells]
-    return adjust(
-        {
-            "format": FORMAT,
-            "run": {
-                "started": started,
-                "duration_s": round(duration_s, 3),
-                "versions": {**versions, "python": platform.python_version(), "onnxruntime": ", ".join(runtimes)},
-                "device": ", ".join(sorted({provenance.device for provenance in made})),
-                "device_class": ", ".join(sorted({provenance.device_class for provenance in made})),
-                "providers": sorted({name for provenance in made for name in provenance.providers}),
-                "seed": {plan["spec"]: plan["seed"] for plan in plans},
-                "complete": bool(planned) and not not_run,
-                "interrupted": interrupted,
-                "smoke": smoke,
-                "profile": profile,
-                "planned": planned,
-                "not_run": not_run,
-                "spec_sha256": {plan["spec"]: plan["sha256"] for plan in plans},
-                "samples_digest": sorted({measurement.samples for measurement in measurements.values()}),
-                "candidates": {
-                    name: {"path": path, "sha256": hashes.get((plan["spec"], name))}
-                    for plan in plans
-                    for name, path in plan["candidates"].items()
-                },
-                "specs": {
-                    plan["spec"]: {**{name: plan[name] for name in _OF_SPEC}, "golden": plan["golden_from_spec"]}
-                    for plan in plans
-                },
-                "provenance": [json.loads(maker) for maker in makers],
-                "failed": dict(sorted(failed.items(), key=lambda entry: order[entry[0]])),
-                "waived": dict(sorted(waived.items(), key=lambda entry: order[entry[0]])),
+    report: dict[str, Any] = {
+        "format": FORMAT,
+        "run": {
+            "started": started,
+            "duration_s": round(duration_s, 3),
+            "versions": {**versions, "python": platform.python_version(), "onnxruntime": ", ".join(runtimes)},
+            "device": ", ".join(sorted({provenance.device for provenance in made})),
+            "device_class": ", ".join(sorted({provenance.device_class for provenance in made})),
+            "providers": sorted({name for provenance in made for name in provenance.providers}),
+            "seed": {plan["spec"]: plan["seed"] for plan in plans},
+            "complete": bool(plans) and not not_run and not errors,
+            "interrupted": interrupted,
+            "smoke": smoke,
+            "profile": profile,
+            "shard": shard,
+            "planned": planned,
+            "not_run": not_run,
+            "spec_sha256": {plan["spec"]: plan["sha256"] for plan in plans},
+            "samples_digest": sorted({measurement.samples for measurement in measurements.values()}),
+            "candidates": {
+                name: {"path": path, "sha256": hashes.get((plan["spec"], name))}
+                for plan in plans
+                for name, path in plan["candidates"].items()
             },
-            "cells": sorted(entries, key=lambda record: order[record["id"]]),
-            "aggregates": sorted(aggregates, key=lambda record: order[record["id"]]),
-        }
-    )
+            "specs": {
+                plan["spec"]: {**{name: plan[name] for name in _OF_SPEC}, "golden": plan["golden_from_spec"]}
+                for plan in plans
+            },
+            "provenance": [json.loads(maker) for maker in makers],
+            "failed": dict(sorted(failed.items(), key=lambda entry: order[entry[0]])),
+            "waived": dict(sorted(waived.items(), key=lambda entry: order[entry[0]])),
+            "refused": list(refused),
+            "errors": list(errors),
+        },
+        "cells": sorted(entries, key=lambda record: order[record["id"]]),
+        "aggregates": sorted(aggregates, key=lambda record: order[record["id"]]),
+    }
+    report["run"]["unused_waivers"] = []
+    if shard is None:
+        adjust(report)
+        report["run"]["unused_waivers"] = list(unused_waivers(report["run"], (*cells, *aggregates)))
+    return report
 
 
 def _entry(record: Mapping[str, Any], measurement: Measurement | None, makers: Sequence[str]) -> dict[str, Any]:
@@ -147,6 +174,8 @@ def write_json(
         arrays[predicted_name(device_class, name)] = measurement.predicted
         if measurement.near_tie.any():
             arrays[near_tie_name(device_class, name)] = measurement.near_tie
+        if measurement.scores:
+            arrays |= {scores_name(part, device_class, name): getattr(measurement.scores, part) for part in SCORES}
     packed = pack(arrays)
     text = json.dumps({**report, "npz_sha256": hashlib.sha256(packed).hexdigest()}, indent=1) + "\n"
     replace(beside, packed)
@@ -156,6 +185,11 @@ def write_json(
 def near_tie_name(device_class: str, cell: str) -> str:
     """Name of the array (bool) of a cell's near ties; absent where it has none."""
     return f"near_tie/{device_class}/{cell}"
+
+
+def scores_name(part: str, device_class: str, cell: str) -> str:
+    """Name of the array of one of `SCORES` of a cell; absent where its spec does not ask for scores."""
+    return f"{part}/{device_class}/{cell}"
 
 
 def replace(path: Path, content: bytes) -> None:

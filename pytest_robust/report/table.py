@@ -9,6 +9,15 @@ from typing import Any
 
 Record = Mapping[str, Any]
 
+_SCORES = {
+    "top5": ("top-5", 100),
+    "ece": ("ECE", 100),
+    "rmsce": ("RMSCE", 100),
+    "nll": ("NLL", 1),
+    "brier": ("Brier", 1),
+}
+"""Heading and factor of each score: shares are shown in percent."""
+
 _FAILING = {"ERROR", "BELOW_FLOOR", "REGRESSED", "TOO_MANY_FLIPS", "NO_GOLDEN"}
 
 
@@ -24,6 +33,8 @@ class Row:
     """The largest drop from golden of any cell; negative if every cell gained."""
     verdicts: Mapping[str, int]
     failed: int
+    scores: Mapping[str, tuple[float | None, float | None]]
+    """By name on clean and the mean over the shifts; empty where the spec does not ask for scores."""
 
 
 def rows(cells: Sequence[Record], failed: Iterable[str]) -> list[Row]:
@@ -61,7 +72,23 @@ def _row(spec: str, model: str, cells: Sequence[Record], failing: set[str]) -> R
         worst=max(drops, default=None),
         verdicts=Counter(cell["verdict"] for cell in cells),
         failed=sum(cell["id"] in failing for cell in cells),
+        scores=_scores([(cell["suite"] == "clean", cell["scores"]) for cell in cells if cell.get("scores")]),
     )
+
+
+def _scores(cells: Sequence[tuple[bool, Record]]) -> dict[str, tuple[float | None, float | None]]:
+    found = {}
+    for name in _SCORES if cells else ():
+        clean, shifted = (
+            [scores[name] for is_clean, scores in cells if is_clean is wanted] for wanted in (True, False)
+        )
+        found[name] = (_mean(clean), _mean(shifted))
+    return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def headings(table: Sequence[Row]) -> list[str]:
@@ -77,6 +104,16 @@ def percent(value: float | None) -> str:
 def change(drop: float | None) -> str:
     """A drop from golden as a change in points: `-2.90`, `+0.92`."""
     return "-" if drop is None else f"{-100 * drop:+.2f}" if drop else "0.00"
+
+
+def scores_text(scores: Mapping[str, tuple[float | None, float | None]]) -> str:
+    """Scores on clean / over the shifts: `top-5 99.20/91.70, ECE 2.13/8.90, ..., NLL 0.53/1.20, Brier 0.21/0.43`."""
+    shown = []
+    for name, (clean, shifted) in scores.items():
+        title, factor = _SCORES[name]
+        both = ("-" if value is None else f"{factor * value:.2f}" for value in (clean, shifted))
+        shown.append(f"{title} {'/'.join(both)}")
+    return f"{', '.join(shown)} (clean/shifted)"
 
 
 def verdict_text(verdicts: Mapping[str, int]) -> str:

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_robust.report.table import Row, change, headings, percent, verdict_text
+from pytest_robust.report.table import Row, change, headings, percent, scores_text, verdict_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def draw(table: Sequence[Row], width: int, color: bool) -> str:
-    """The table and one line of verdicts per model, as text of at most `width` columns.
+    """The table and a line of verdicts, and of scores where asked for, per model, as text of at most `width` columns.
 
     Entries stand as rows beside few models and as columns beside many. Without `color` there is no escape code.
     """
@@ -39,6 +39,8 @@ def draw(table: Sequence[Row], width: int, color: bool) -> str:
     console.print(grid)
     for title, row in zip(titles, table, strict=True):
         console.print(Text(f"{title}: {verdict_text(row.verdicts)}", style="red" if row.failed else "green"))
+        if row.scores:
+            console.print(Text(f"{title}: {scores_text(row.scores)}"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
 
 

@@ -5,35 +5,52 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_robust.spec.aggregate_rows import (
+    AggregateRow,
+    CompareRow,
+    ErrorReductionRow,
+    GroupMeansRow,
+    IceRow,
+    MceRow,
+    MeanErrorRow,
+    MonotoneRow,
+    PhaseRelianceRow,
+    ScoresRow,
+    TrendRow,
+    WorstClassRow,
+)
 from pytest_robust.spec.check import validate
-from pytest_robust.spec.limits import CompareRow, IceRow, MceRow, MeanErrorRow, MonotoneRow, TrendRow, WorstClassRow
+from pytest_robust.spec.ladders import ladder_drafts
 from pytest_robust.spec.mce import mce_drafts
 from pytest_robust.spec.means import mean_drafts
-from pytest_robust.spec.problems import did_you_mean, show
-from pytest_robust.spec.scope import CLEAN_COLUMN, LIMITS
+from pytest_robust.spec.pairs import pair_drafts
+from pytest_robust.spec.problems import NO_ANCHOR, NO_GOLDEN_FOLDER, did_you_mean, show
+from pytest_robust.spec.scope import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robust.spec.limits import TrendSpec
     from pytest_robust.spec.loader import Node
-    from pytest_robust.spec.plan import AggregateKind, Json
-    from pytest_robust.spec.scope import Draft, Rules, Scope
+    from pytest_robust.spec.plan import AggregateKind
+    from pytest_robust.spec.scope import Draft, Rules
 
-FEWEST = {"trend": 3, "monotone": 2}
-"""Severities that a correlation, or an order, needs to say anything."""
-
-_AnyRow = MceRow | MeanErrorRow | IceRow | TrendRow | MonotoneRow | WorstClassRow | CompareRow
-_ROWS: dict[AggregateKind, type[_AnyRow]] = {
+_ROWS: dict[AggregateKind, type[AggregateRow]] = {
     "mce": MceRow,
     "mean_error": MeanErrorRow,
     "ice": IceRow,
+    "group_means": GroupMeansRow,
     "trend": TrendRow,
     "monotone": MonotoneRow,
     "worst_class": WorstClassRow,
+    "phase_reliance": PhaseRelianceRow,
+    "scores": ScoresRow,
     "compare": CompareRow,
+    "error_reduction": ErrorReductionRow,
 }
 _ANY_KIND = f"{', '.join(list(_ROWS)[:-1])} and {list(_ROWS)[-1]}"
+
+_NO_REGRESSION = {"scores": "goldens keep the predicted classes and no probabilities; limit the value itself by `max`"}
+"""Why a kind takes no `max_regression`."""
 
 
 def aggregate_drafts(rules: Rules, rows: Sequence[Node]) -> list[Draft]:
@@ -72,94 +89,43 @@ def _expand(rules: Rules, node: Node) -> list[Draft]:
         rules.problems.add(node.place, f"a row of `aggregates` has one of {_ANY_KIND}, not {found}{near}")
         return []
     kind = kinds[0]
-    row: _AnyRow | None = validate(_ROWS[kind], node, node.place, rules.problems)
+    if kind in _NO_REGRESSION and "max_regression" in node.keys:
+        place = node.key("max_regression")
+        rules.problems.add(place, f"`{kind}` takes no max_regression: {_NO_REGRESSION[kind]}")
+        return []
+    row: AggregateRow | None = validate(_ROWS[kind], node, node.place, rules.problems)
     if row is None:
         return []
-    if LIMITS[kind] and all(getattr(row, key) is None for key in LIMITS[kind]):
+    if kind != "monotone" and all(getattr(row, key) is None for key in LIMITS[kind]):
         rules.problems.add(node.place, f"this row sets no limit; give {' or '.join(LIMITS[kind])}")
         return []
+    _check_golden(rules, node, "anchor" in getattr(row, "against", ()))
+    return _drafts(rules, row, kind, node)
+
+
+def _check_golden(rules: Rules, node: Node, anchor: bool) -> None:
+    """Note goldens that the spec does not name, and a choice of goldens that nothing is held against."""
+    limited = "max_regression" in node.keys
+    if limited and not rules.golden:
+        rules.problems.add(node.key("max_regression"), NO_GOLDEN_FOLDER.format("max_regression"))
+    if anchor and not rules.anchor:
+        rules.problems.add((node.get("against") or node).place, NO_ANCHOR)
+    if "against" in node.keys and not limited:
+        text = "`against` chooses a golden, and this row does not set max_regression"
+        rules.problems.add(node.key("against"), text)
+
+
+def _drafts(rules: Rules, row: AggregateRow, kind: AggregateKind, node: Node) -> list[Draft]:
     at = node.get(kind) or node
     if isinstance(row, MceRow):
         return mce_drafts(rules, row, node, at)
     if isinstance(row, TrendRow):
-        return _ladder(rules, row, row.trend, "trend", node, at)
+        return ladder_drafts(rules, row, row.trend, kind, node, at)
     if isinstance(row, MonotoneRow):
-        drafts = _ladder(rules, row, row.monotone, "monotone", node, at)
-        return [replace(draft, limits={"allowance": row.monotone.allowance}) for draft in drafts]
-    return _compare(rules, row, node, at) if isinstance(row, CompareRow) else mean_drafts(rules, row, node, at)
-
-
-def _ladder(
-    rules: Rules, row: TrendRow | MonotoneRow, what: TrendSpec, kind: AggregateKind, node: Node, at: Node
-) -> list[Draft]:
-    """One aggregate per model over clean and the severities of one shift."""
-    scope = rules.scope(what.suite, what.entry, at)
-    shift = None if scope is None else _one_shift(rules, what, scope, at)
-    if scope is None or shift is None:
-        return []
-    numbers = {
-        column: severity
-        for column in scope.columns
-        if rules.matrix.columns[column].shift == shift
-        and isinstance(severity := rules.matrix.columns[column].severity, (int, float))
-    }
-    if len(numbers) < FEWEST[kind]:
-        rules.problems.add(
-            at.place,
-            f"{kind} needs at least {FEWEST[kind]} severities that are numbers;"
-            f" '{scope.entry}.{shift}' has {len(numbers)}",
-        )
-        return []
-    columns = (CLEAN_COLUMN, *numbers)
-    models = rules.models(what.model, at, list(numbers))
-    if not rules.have(models, columns, at):
-        return []
-    options: dict[str, Json] = {"suite": what.suite, "entry": scope.entry, "shift": shift}
-    if not what.model:
-        options["left_out"] = [name for model, name in enumerate(rules.matrix.models) if model not in models]
-    name = f"{scope.entry}.{shift}.{kind}"
-    return [rules.draft(row, node, kind, name, [m], [(m, column) for column in columns], options) for m in models]
-
-
-def _one_shift(rules: Rules, what: TrendSpec, scope: Scope, at: Node) -> str | None:
-    if what.mode and what.shift:
-        rules.problems.add(at.key("mode"), "`mode` and `shift` mean the same; remove one")
-        return None
-    shifts = list(dict.fromkeys(rules.matrix.columns[column].shift for column in scope.columns))
-    wanted = what.mode or what.shift
-    if wanted in shifts:
-        return wanted
-    if wanted is None and len(shifts) == 1:
-        return shifts[0]
-    if wanted is None:
-        text = f"'{scope.entry}' has several shifts ({', '.join(shifts)}); choose one by `shift:`"
-        rules.problems.add(at.place, text)
-    elif rules.matrix.complete:
-        place = at.get("mode") or at.get("shift") or at
-        rules.problems.add(place.place, f"no shift '{wanted}' in '{scope.entry}'{did_you_mean(wanted, shifts)}")
-    return None
-
-
-def _compare(rules: Rules, row: CompareRow, node: Node, at: Node) -> list[Draft]:
-    what = row.compare
-    scope = rules.scope(what.suite, what.entry, at)
-    first = rules.model(what.model, at.get("model") or at)
-    second = rules.model(what.against, at.get("against") or at)
-    if scope is None or first is None or second is None:
-        return []
-    if first == second:
-        rules.problems.add(
-            (at.get("against") or at).place, f"'{what.model}' is compared with itself; name another model"
-        )
-        return []
-    if not rules.have((first, second), scope.columns, at):
-        return []
-    options: dict[str, Json] = {
-        "suite": what.suite,
-        "entry": scope.entry,
-        "model": what.model,
-        "against": what.against,
-        "same_geometry": rules.geometry.get(what.model) == rules.geometry.get(what.against),
-    }
-    members = [(model, column) for model in (first, second) for column in (CLEAN_COLUMN, *scope.columns)]
-    return [rules.draft(row, node, "compare", f"{scope.entry}.compare", [first, second], members, options)]
+        allowance = {"allowance": row.monotone.allowance}
+        drafts = ladder_drafts(rules, row, row.monotone, kind, node, at)
+        return [replace(draft, limits={**allowance, **draft.limits}) for draft in drafts]
+    if isinstance(row, CompareRow | ErrorReductionRow):
+        what = row.compare if isinstance(row, CompareRow) else row.error_reduction
+        return pair_drafts(rules, row, what, kind, node, at)
+    return mean_drafts(rules, row, getattr(row, kind), kind, node, at)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_robust.errors import RobustError
 from pytest_robust.spec import language, limits
@@ -16,7 +17,7 @@ from pytest_robust.spec.check import Item, Reader
 from pytest_robust.spec.dataset import Folder, dataset_plan
 from pytest_robust.spec.loader import load
 from pytest_robust.spec.models import ModelSection, candidate_paths
-from pytest_robust.spec.plan import AggregatePlan, DatasetPlan, Gate, Plan
+from pytest_robust.spec.plan import AggregatePlan, DatasetPlan, Gate, Plan, aggregate_id
 from pytest_robust.spec.problems import Problems, did_you_mean
 from pytest_robust.spec.profiles import cells_of_profile, exclusions
 from pytest_robust.spec.rows import check_goldens, excuses, threshold_rows, waiver_rows
@@ -36,7 +37,20 @@ if TYPE_CHECKING:
     from pytest_robust.spec.types import Level
 
 _NO_CANDIDATES: Mapping[str, Path] = MappingProxyType({})
-_SINGLE_VALUES = ("format", "seed", "golden")
+Named = Literal["profile", "model"]
+_SINGLE_VALUES = ("format", "seed", "scores", "golden")
+
+
+class AbsentError(RobustError):
+    """A valid spec lacks what it was asked for by name; another spec of the run may have it.
+
+    Attributes:
+        absent: by kind and name a sentence.
+    """
+
+    def __init__(self, absent: Mapping[tuple[Named, str], str]) -> None:
+        self.absent = absent
+        super().__init__("\n".join(absent.values()))
 
 
 def load_plan(
@@ -65,7 +79,7 @@ def load_plan(
 
     Raises:
         SpecError: all problems of the file, in its order.
-        RobustError: `profile` or a name in `candidates` is not in the spec.
+        AbsentError: `profile` or a name in `candidates` is not in the spec.
     """
     file = display if display is not None else str(path)
     problems = Problems(file)
@@ -78,15 +92,18 @@ def load_plan(
     spec = _check(reader, catalog, folder, chosen.value if chosen else None, candidates, golden, today)
     kept = {name: cells_of_profile(item, spec.matrix, problems) for name, item in profiles.items()}
     problems.stop()
+    absent: dict[tuple[Named, str], str] = {}
     if profile is not None and chosen is None:
-        raise RobustError(f"{file} has no profile '{profile}'{did_you_mean(profile, profiles)}")
+        absent["profile", profile] = f"{file} has no profile '{profile}'{did_you_mean(profile, profiles)}"
     for name in candidates:
         if name not in spec.matrix.models:
             hint = did_you_mean(name, spec.matrix.models)
-            raise RobustError(f"{file} has no model '{name}' to put a candidate in place of{hint}")
+            absent["model", name] = f"{file} has no model '{name}' to put a candidate in place of{hint}"
+    if absent:
+        raise AbsentError(absent)
     if chosen is None:
-        return spec.plan(path, digest, spec.matrix.cells, None)
-    return spec.plan(path, digest, kept[chosen.name], chosen.value)
+        return spec.plan(path, digest, spec.matrix.cells, None, None)
+    return spec.plan(path, digest, kept[chosen.name], chosen.name, chosen.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,7 @@ class _Checked:
     """A spec that was checked section by section; it makes a plan if no problem was noted."""
 
     seed: int
+    scored: bool
     models: Sequence[ModelPlan]
     matrix: Matrix
     thresholds: Sequence[ThresholdRow]
@@ -102,14 +120,17 @@ class _Checked:
     gate: limits.GateSpec
     golden: Path | None
     anchor: str | None
+    golden_named: bool
 
-    def plan(self, path: Path, digest: str, cells: Sequence[set[int]], profile: limits.ProfileSpec | None) -> Plan:
-        """Make these cells, and the aggregates that they suffice for."""
+    def plan(
+        self, path: Path, digest: str, cells: Sequence[set[int]], name: str | None, profile: limits.ProfileSpec | None
+    ) -> Plan:
+        """Make these cells, and the aggregates that they suffice for, under the profile of this name."""
         waivers = [row for row in self.waivers if not row.aggregates]
-        made = cell_plans(self.models, self.matrix, cells, self.thresholds, waivers)
+        made = cell_plans(self.models, self.matrix, cells, self.thresholds, waivers, self.scored)
         used = set().union(*cells)
         level = profile.level if profile else None
-        aggregates = (self._aggregate(draft, made, level) for draft in self.aggregates)
+        kept = [(draft, self._aggregate(draft, made, level)) for draft in self.aggregates]
         gate = self.gate.model_dump() | (profile.gate.model_dump(exclude_unset=True) if profile else {})
         return Plan(
             path=path,
@@ -119,11 +140,14 @@ class _Checked:
             models=tuple(self.models),
             shifts=tuple(shift for column, shift in enumerate(self.matrix.columns) if column in used),
             cells=tuple(made.values()),
-            aggregates=tuple(aggregate for aggregate in aggregates if aggregate is not None),
+            aggregates=tuple(aggregate for _, aggregate in kept if aggregate is not None),
+            dropped=tuple(aggregate_id(draft.models, draft.name) for draft, aggregate in kept if aggregate is None),
             gate=Gate(**gate),
             golden=self.golden,
             anchor=self.anchor,
+            owner=path.name if self.golden_named else _owner(path, self.golden),
             thresholds=tuple(row.threshold for row in self.thresholds),
+            profile=name,
         )
 
     def _aggregate(self, draft: Draft, made: Mapping[Member, CellPlan], level: Level | None) -> AggregatePlan | None:
@@ -135,7 +159,7 @@ class _Checked:
         if any(member not in made for member in members):
             models = {model for model, _ in members}
             shared = {column for _, column in members if all((model, column) in made for model in models)}
-            if draft.kind != "compare" or shared <= self.matrix.clean:
+            if draft.kind not in ("compare", "error_reduction") or shared <= self.matrix.clean:
                 return None
             members = [(model, column) for model, column in members if column in shared]
         return AggregatePlan(
@@ -148,6 +172,7 @@ class _Checked:
             limits=draft.limits,
             level=level or draft.level,
             waiver=next((row.waiver for row in self.waivers if excuses(row, draft, self.matrix)), None),
+            against=draft.against,
         )
 
 
@@ -181,13 +206,23 @@ def _check(
     has_golden = head is None or golden is not None or place is not None
     if head is not None:
         check_goldens(rows, place, folder=has_golden, problems=problems)
-    rules = Rules(matrix, {model.name: model.geometry for model in models}, dataset, has_golden, problems)
+    rules = Rules(
+        matrix,
+        {model.name: model.geometry for model in models},
+        dataset,
+        has_golden,
+        problems,
+        anchor=head is None or (place is not None and place.anchor is not None),
+        scored=head is None or head.scores,
+    )
     aggregates = aggregate_drafts(rules, reader.rows("aggregates"))
     waivers = reader.listed("waivers", limits.WaiverSpec)
+    golden_named = golden is not None
     if golden is None and place is not None:
         golden = folder.base / place.path
     return _Checked(
         seed=seed,
+        scored=head.scores if head else False,
         models=models,
         matrix=matrix,
         thresholds=threshold_rows(rows, matrix, problems, profile.level if profile else None),
@@ -196,7 +231,17 @@ def _check(
         gate=reader.one("gate", limits.GateSpec).value or limits.GateSpec(),
         golden=golden.absolute() if golden else None,
         anchor=place.anchor if place else None,
+        golden_named=golden_named,
     )
+
+
+def _owner(path: Path, golden: Path | None) -> str:
+    if golden is None:
+        return path.name
+    try:
+        return os.path.relpath(path.absolute(), golden).replace(os.sep, "/")
+    except ValueError:  # another drive than the golden folder's
+        return path.name
 
 
 def _check_keys(reader: Reader) -> None:

@@ -25,6 +25,8 @@ class Variant:
     version: int
     parameters: Mapping[str, Json] = field(default_factory=dict)
     changes_size: bool = False
+    side: int | None = None
+    """The side of the square canvases that the numbers are for, where they are for one size."""
 
 
 @dataclass(frozen=True, slots=True)

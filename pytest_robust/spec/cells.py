@@ -29,6 +29,7 @@ def cell_plans(
     cells: Sequence[set[int]],
     thresholds: Sequence[ThresholdRow],
     waivers: Sequence[WaiverRow],
+    scored: bool = False,
 ) -> dict[Member, CellPlan]:
     """All cells, model by model, each in the order of the columns.
 
@@ -38,6 +39,7 @@ def cell_plans(
         cells: per model the columns to make.
         thresholds: the rows; on clean a row loses its `max_drop`, and is left out if nothing remains.
         waivers: the waivers of cells; the first one in the file that matches a cell is its waiver.
+        scored: whether what the probabilities say is kept of every cell.
     """
     limits, excused = _by_column(thresholds, matrix), _by_column(waivers, matrix)
     made: dict[Member, CellPlan] = {}
@@ -54,7 +56,7 @@ def cell_plans(
             applied = rows[matched]
             if column in matrix.clean:
                 applied = tuple(bare for row in applied if (bare := _without_drop(row)) is not None)
-            made[position, column] = CellPlan(model, matrix.columns[column], applied, waived[excuse])
+            made[position, column] = CellPlan(model, matrix.columns[column], applied, waived[excuse], scored)
     return made
 
 

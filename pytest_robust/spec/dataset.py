@@ -24,7 +24,7 @@ _TAKES = {
     "cutouts": ("path", "classes"),
     "digits": ("split",),
 }
-"""Which keys each source takes beside `limit`; `path` and `labels` must be given where they are taken."""
+"""Which keys each source takes beside `limit` and `per_class`; `path` and `labels` must be given where taken."""
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -63,7 +63,7 @@ def dataset_plan(item: Item[DataSpec], folder: Folder, seed: int, profile: Profi
     problems, takes, good = folder.problems, _TAKES[spec.source], True
     default = "" if "source" in node.keys else ", the source unless `source:` names another"
     for key, place, _ in node.items():
-        if key not in ("source", "limit", "geometry", *takes):
+        if key not in ("source", "limit", "per_class", "geometry", *takes):
             wanted = ", ".join(source for source, keys in _TAKES.items() if key in keys)
             problems.add(place, f"`{key}` belongs to the source {wanted}, not to {spec.source}{default}")
             good = False
@@ -88,7 +88,15 @@ def dataset_plan(item: Item[DataSpec], folder: Folder, seed: int, profile: Profi
         split=spec.split,
         limit=profile.limit if profile and "limit" in profile.model_fields_set else spec.limit,
         seed=seed,
+        per_class=spec.per_class,
     )
+
+
+def narrowed(plan: DatasetPlan, per_class: int | None) -> DatasetPlan:
+    """A data set of which up to `per_class` samples of each class are used: a part of the whole, or the whole."""
+    if per_class is None or (plan.per_class is not None and plan.per_class <= per_class):
+        return plan
+    return replace(plan, per_class=per_class)
 
 
 def with_classes(plan: DatasetPlan, main: DatasetPlan) -> DatasetPlan:

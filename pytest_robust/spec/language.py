@@ -10,21 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_robust.spec.limits import (
-    CompareRow,
-    GateSpec,
-    GoldenSpec,
-    IceRow,
-    MceRow,
-    MeanErrorRow,
-    MonotoneRow,
-    ProfileSpec,
-    ThresholdSpec,
-    TrendRow,
-    WaiverSpec,
-    Where,
-    WorstClassRow,
-)
+from pytest_robust.spec.aggregate_rows import AggregateRow  # noqa: TC001 - pydantic reads it
+from pytest_robust.spec.limits import GateSpec, GoldenSpec, ProfileSpec, ThresholdSpec, WaiverSpec, Where
 from pytest_robust.spec.types import Classes, ClassesMap, Count, Given, Name, Sha256, Side, Strict, Subset, Text
 
 FORMAT = 1
@@ -79,6 +66,11 @@ class DataSpec(Strict):
         default=None,
         description="Use a fixed subset of this many samples: the smallest hashes of (seed, id); absent = all.",
     )
+    per_class: Given[Count] = Field(
+        default=None,
+        description="Of the samples that the limit leaves use up to so many of each class, again those with the"
+        " smallest hashes; a note says which classes have fewer. For so many of every class give no limit.",
+    )
 
 
 class DatasetSpec(DataSpec):
@@ -116,6 +108,10 @@ class OutputSpec(Strict):
 
     name: Text | None = Field(
         default=None, description="The output's name; null: the only output of shape (N, classes)."
+    )
+    kind: Literal["logits", "probabilities"] | None = Field(
+        default=None,
+        description="What the output holds, where `scores` are asked for; null: as the end of the graph shows.",
     )
     label_offset: Annotated[int, Field(ge=-100_000, le=100_000)] = Field(
         default=0,
@@ -186,6 +182,11 @@ class Head(Strict):
 
     format: Literal[1] = Field(description="Version of the spec language: 1.")
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(default=0, description="Seed of the shifts and of `limit`.")
+    scores: bool = Field(
+        default=False,
+        description="Also measure top-5 accuracy, ECE, RMSCE, NLL and Brier's score of every cell, from the model's"
+        " probabilities.",
+    )
     golden: Given[Text | GoldenSpec] = Field(
         default=None, description="The folder of the goldens, relative to this file; or {path, anchor}."
     )
@@ -201,9 +202,7 @@ class Spec(Head):
     )
     exclude: list[Where] = Field(default=[], description="Cells to leave out; the clean cells always stay.")
     thresholds: list[ThresholdSpec] = Field(default=[], description="Limits on cells; every row that matches applies.")
-    aggregates: list[MceRow | MeanErrorRow | IceRow | TrendRow | MonotoneRow | WorstClassRow | CompareRow] = Field(
-        default=[], description="Values over several cells, with limits."
-    )
+    aggregates: list[AggregateRow] = Field(default=[], description="Values over several cells, with limits.")
     waivers: list[WaiverSpec] = Field(default=[], description="Failures that are accepted until a date.")
     gate: GateSpec = Field(default=GateSpec(), description="What counts as significant, and what else decides.")
     profiles: dict[str, ProfileSpec] = Field(default={}, description="Named changes, chosen by --robust-profile=NAME.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robust.spec.problems import NO_GOLDEN_FOLDER, did_you_mean
+from pytest_robust.spec.problems import did_you_mean
 from pytest_robust.spec.scope import CLEAN_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robust.spec.limits import MceRow, MceSpec
+    from pytest_robust.spec.aggregate_rows import MceRow, MceSpec
     from pytest_robust.spec.loader import Node
     from pytest_robust.spec.plan import Json
     from pytest_robust.spec.scope import Draft, Rules, Scope
@@ -57,8 +57,6 @@ def mce_drafts(rules: Rules, row: MceRow, node: Node, at: Node) -> list[Draft]:
         (another canvas, or no such cells) are listed in the options as ``left_out``.
     """
     what = row.mce
-    if row.max_regression is not None and not rules.golden:
-        rules.problems.add(node.key("max_regression"), NO_GOLDEN_FOLDER.format("max_regression"))
     scope = rules.scope(what.suite, what.entry, at)
     if scope is None:
         return []
@@ -86,8 +84,7 @@ def mce_drafts(rules: Rules, row: MceRow, node: Node, at: Node) -> list[Draft]:
     if what.relative:
         options["relative"] = True
     if not what.model:
-        seen = {*judged, reference}
-        options["left_out"] = [name for model, name in enumerate(rules.matrix.models) if model not in seen]
+        options["left_out"] = rules.left_out([*judged, *others])
     name = f"{scope.entry}.{'relative_mce' if what.relative else 'mce'}"
     return [
         rules.draft(row, node, "mce", name, [model], [*((model, c) for c in columns), *members], options)

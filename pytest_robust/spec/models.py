@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_robust.errors import Mark
 from pytest_robust.spec.plan import EnhancerPlan, Geometry, ModelPlan, PathText, Preprocess
 from pytest_robust.spec.problems import did_you_mean
 
@@ -115,6 +116,7 @@ class ModelSection:
             sha256=None if candidate else _lower(keys.get("sha256")),
             preprocess=preprocess,
             output=output.get("name"),
+            output_kind=output.get("kind"),
             label_offset=output.get("label_offset", 0),
             geometry=geometry,
             enhancer=EnhancerPlan(enhancer["path"], _lower(enhancer.get("sha256"))) if enhancer else None,
@@ -162,9 +164,9 @@ def candidate_paths(
     candidates: Mapping[str, Path], items: Sequence[Item[ModelSpec]], folder: Folder
 ) -> dict[str, PathText]:
     """The command line's files as the plan keeps them, relative to the current folder."""
-    places = {item.name: item.at for item in items}
+    names = {item.name for item in items}
     return {
-        name: PathText(str(path), path.cwd(), folder.problems.mark(places[name]))
+        name: PathText(str(path), path.cwd(), Mark(f"--robust-model={name}", 0, 0))
         for name, path in candidates.items()
-        if name in places
+        if name in names
     }

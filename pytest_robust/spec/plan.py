@@ -16,13 +16,26 @@ from typing import TYPE_CHECKING, Literal
 from pytest_robust.errors import Mark, RobustError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 Severity = int | float | str | None
 Level = Literal["block", "warn"]
-AggregateKind = Literal["mce", "mean_error", "ice", "trend", "monotone", "worst_class", "compare"]
+Role = Literal["latest", "anchor"]
+AggregateKind = Literal[
+    "mce",
+    "mean_error",
+    "ice",
+    "group_means",
+    "trend",
+    "monotone",
+    "worst_class",
+    "phase_reliance",
+    "scores",
+    "compare",
+    "error_reduction",
+]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -79,6 +92,7 @@ class DatasetPlan:
     split: Literal["train", "test"] = "test"
     limit: int | None = None
     seed: int = 0
+    per_class: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,7 @@ class ModelPlan:
     sha256: str | None = None
     preprocess: Preprocess = Preprocess()
     output: str | None = None
+    output_kind: Literal["logits", "probabilities"] | None = None
     label_offset: int = 0
     geometry: Geometry = Geometry()
     enhancer: EnhancerPlan | None = None
@@ -130,7 +145,8 @@ class ShiftPlan:
     `parameters` is everything beyond the image and the sample id that the shift needs to be told; `changes_size`
     says that the shifted canvas has another size and must reach the model unresized. `stored` is the folder of a
     published set, `textures` that of photographs which the shift blends in. `main` is the spec's own data set, whose
-    classes the models have, where `dataset` is another one.
+    classes the models have, where `dataset` is another one. `side` is the side in pixels of the square canvases that
+    the numbers are for, where they are for one size.
     """
 
     entry: str
@@ -145,6 +161,7 @@ class ShiftPlan:
     stored: PathText | None = None
     main: DatasetPlan | None = None
     textures: PathText | None = None
+    side: int | None = None
 
     @property
     def label(self) -> str:
@@ -168,7 +185,7 @@ class Threshold:
     max_regression: float | None = None
     max_negative_flips: float | None = None
     level: Level = "block"
-    against: tuple[Literal["latest", "anchor"], ...] = ("latest",)
+    against: tuple[Role, ...] = ("latest",)
 
     @property
     def needs_golden(self) -> bool:
@@ -194,6 +211,8 @@ class CellPlan:
     shift: ShiftPlan
     thresholds: tuple[Threshold, ...]
     waiver: Waiver | None = None
+    scored: bool = False
+    """Whether what the model's probabilities say is kept beside the predicted classes."""
 
     @property
     def key(self) -> str:
@@ -211,7 +230,8 @@ class AggregatePlan:
     """A value over several cells: one pytest item.
 
     `options` holds what is special to the kind (``reference`` of mce, ``against`` of compare, ...); `limits` the
-    bounds it is judged by (``max``, ``min_gain``, ``max_regression``, ...).
+    bounds it is judged by (``max``, ``min_gain``, ``max_regression``, ...), and `against` the goldens that
+    ``max_regression`` speaks of.
     """
 
     name: str
@@ -223,16 +243,22 @@ class AggregatePlan:
     limits: Mapping[str, float]
     level: Level = "block"
     waiver: Waiver | None = None
+    against: tuple[Role, ...] = ("latest",)
 
     @property
     def owner(self) -> str:
         """The node that holds the aggregate: its model, or `_all` for several."""
-        return self.models[0] if len(self.models) == 1 else "_all"
+        return self.id.partition("::")[0]
 
     @property
     def id(self) -> str:
         """The aggregate's node id after the spec's path."""
-        return f"{self.owner}::{self.name}"
+        return aggregate_id(self.models, self.name)
+
+
+def aggregate_id(models: Sequence[str], name: str) -> str:
+    """The node id of an aggregate over these models after the spec's path."""
+    return f"{models[0] if len(models) == 1 else '_all'}::{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +287,14 @@ class Plan:
     gate: Gate
     golden: Path | None
     anchor: str | None = None
+    owner: str = ""
+    """How goldens name the spec, wherever it is run from: its path from its golden folder, in POSIX form; of a folder
+    that was named for a run the file's name alone."""
     thresholds: tuple[Threshold, ...] = ()
+    profile: str | None = None
+    """Name of the profile that was applied."""
+    dropped: tuple[str, ...] = ()
+    """Ids of the aggregates that are not judged, because the profile leaves out cells that they need."""
 
     @cached_property
     def cell(self) -> Mapping[tuple[str, str], CellPlan]:
@@ -278,5 +311,5 @@ class Plan:
         for aggregate in self.aggregates:
             if "max_regression" in aggregate.limits:
                 for name in aggregate.models:
-                    sizes[name] += 1
+                    sizes[name] += len(aggregate.against)
         return sizes

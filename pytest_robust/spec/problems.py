@@ -14,6 +14,7 @@ Place = tuple[int, int]
 """Line and column, both from 1."""
 
 NO_GOLDEN_FOLDER = "`{}` needs a golden to compare with; say where by `golden: FOLDER` at the top level"
+NO_ANCHOR = "there is no anchor to judge against; name one by `golden: {path: ..., anchor: NAME}`"
 
 
 class Problems:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_robust.spec.check import validate
 from pytest_robust.spec.limits import WaiverWhere, Where
 from pytest_robust.spec.plan import Threshold, Waiver
-from pytest_robust.spec.problems import NO_GOLDEN_FOLDER, Problems, did_you_mean
+from pytest_robust.spec.problems import NO_ANCHOR, NO_GOLDEN_FOLDER, Problems, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,8 +102,7 @@ def check_goldens(
         if item.value is None:
             continue
         if "anchor" in item.value.against and (golden is None or golden.anchor is None):
-            place = (item.node.get("against") or item.node).place
-            problems.add(place, "there is no anchor to judge against; name one by `golden: {path: ..., anchor: NAME}`")
+            problems.add((item.node.get("against") or item.node).place, NO_ANCHOR)
         for key in ("max_regression", "max_negative_flips"):
             if not folder and getattr(item.value, key) is not None:
                 problems.add(item.node.key(key), NO_GOLDEN_FOLDER.format(key))
@@ -122,10 +121,11 @@ def waiver_rows(
         items: the validated waivers.
         matrix: the spec's cells.
         aggregates: the spec's aggregates.
-        problems: takes waivers that have ended or excuse nothing.
+        problems: takes waivers that have ended or excuse nothing, or nothing that those above them do not.
         today: the day to judge `until` by, which is the last day of a waiver.
     """
     drafts, rows = list(aggregates), []
+    taken: set[tuple[int, ...]] = set()
     for item in items:
         spec = item.value
         if spec is None:
@@ -150,12 +150,24 @@ def waiver_rows(
         if selection is None or not _known_aggregates(item, drafts, matrix, problems):
             continue
         row = WaiverRow(Waiver(problems.mark(item.at), spec.until, spec.owner, spec.reason), selection, names)
-        finds = any(excuses(row, draft, matrix) for draft in drafts) if names else matrix.finds(selection, matrix.cells)
-        if finds:
-            rows.append(row)
-        elif matrix.complete:
-            problems.add(item.node.key("where"), "this waiver excuses nothing; loosen `where` or remove the waiver")
+        cases = _cases(row, drafts, matrix)
+        if not cases:
+            if matrix.complete:
+                problems.add(item.node.key("where"), "this waiver excuses nothing; loosen `where` or remove the waiver")
+            continue
+        if cases <= taken:
+            problems.add(item.node.key("where"), "the waivers above excuse all that this one does; remove it")
+        rows.append(row)
+        taken |= cases
     return rows
+
+
+def _cases(row: WaiverRow, drafts: Sequence[Draft], matrix: Matrix) -> set[tuple[int, ...]]:
+    """What a waiver covers: aggregates by position, or cells by model and column."""
+    if row.aggregates:
+        return {(position,) for position, draft in enumerate(drafts) if excuses(row, draft, matrix)}
+    chosen = row.selection
+    return {(model, column) for model in chosen.models for column in matrix.cells[model] & chosen.columns}
 
 
 def _check_where(item: Item[BaseModel], kind: type[Where], matrix: Matrix, problems: Problems) -> None:

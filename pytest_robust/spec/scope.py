@@ -13,17 +13,21 @@ if TYPE_CHECKING:
 
     from pytest_robust.errors import Mark
     from pytest_robust.spec.loader import Node
-    from pytest_robust.spec.plan import AggregateKind, DatasetPlan, Geometry, Json, Level
+    from pytest_robust.spec.plan import AggregateKind, DatasetPlan, Geometry, Json, Level, Role
     from pytest_robust.spec.select import Matrix
 
 LIMITS: Mapping[AggregateKind, tuple[str, ...]] = {
     "mce": ("max", "max_regression"),
     "mean_error": ("max", "max_regression"),
     "ice": ("max", "max_regression"),
-    "trend": ("min_spearman", "min_pearson"),
-    "monotone": (),
-    "worst_class": ("min",),
-    "compare": ("min_gain", "max_clean_loss"),
+    "group_means": ("min", "max_regression"),
+    "trend": ("min_spearman", "min_pearson", "max_regression"),
+    "monotone": ("max_regression",),
+    "worst_class": ("min", "max_regression"),
+    "phase_reliance": ("min", "max", "max_regression"),
+    "scores": ("max",),
+    "compare": ("min_gain", "max_clean_loss", "max_regression"),
+    "error_reduction": ("min", "max_regression"),
 }
 """The limits that each kind of aggregate takes beside its mapping."""
 
@@ -59,6 +63,7 @@ class Draft:
     options: Mapping[str, Json]
     limits: Mapping[str, float]
     level: Level
+    against: tuple[Role, ...] = ("latest",)
 
     @property
     def owner(self) -> str:
@@ -83,6 +88,8 @@ class Rules:
         geometry: canvas of every valid model, by name.
         dataset: the spec's data set.
         golden: whether a golden folder is known.
+        anchor: whether the spec names an anchor.
+        scored: whether the spec keeps what the models' probabilities say.
         problems: takes what is wrong.
     """
 
@@ -91,6 +98,8 @@ class Rules:
     dataset: DatasetPlan
     golden: bool
     problems: Problems
+    anchor: bool = False
+    scored: bool = False
 
     def scope(self, suite: str, entry: str | None, at: Node) -> Scope | None:
         """The columns of the row's suite, of one entry only: the same shift counted twice is no mean.
@@ -159,6 +168,10 @@ class Rules:
                 )
         return good
 
+    def left_out(self, models: Sequence[int]) -> list[Json]:
+        """The names of all other models, for a row that names none."""
+        return [name for model, name in enumerate(self.matrix.models) if model not in models]
+
     def draft(
         self,
         row: Row,
@@ -173,4 +186,5 @@ class Rules:
         limits = {key: value for key in LIMITS[kind] if (value := getattr(row, key)) is not None}
         names = tuple(self.matrix.models[model] for model in models)
         mark = self.problems.mark(node.place)
-        return Draft(row.name or name, kind, names, tuple(members), mark, options, limits, row.level)
+        against: tuple[Role, ...] = tuple(dict.fromkeys(getattr(row, "against", ("latest",))))
+        return Draft(row.name or name, kind, names, tuple(members), mark, options, limits, row.level, against)

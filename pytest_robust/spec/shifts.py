@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_robust.errors import RobustError
 from pytest_robust.spec.annotations import keys_of
 from pytest_robust.spec.check import Item, validate
-from pytest_robust.spec.dataset import dataset_plan, with_classes
+from pytest_robust.spec.dataset import dataset_plan, narrowed, with_classes
 from pytest_robust.spec.language import NaturalEntry, SuiteEntry
 from pytest_robust.spec.loader import Node
 from pytest_robust.spec.plan import ShiftPlan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_robust.spec.dataset import Folder
     from pytest_robust.spec.limits import ProfileSpec
     from pytest_robust.spec.plan import DatasetPlan
+    from pytest_robust.spec.problems import Place
 
 CLEAN = "clean"
 NATURAL = "natural"
@@ -51,6 +52,7 @@ class ShiftSection:
         self._main = main
         self._profile = profile
         self._lines: dict[str, tuple[int, int]] = {}
+        self._names: dict[str, Place] = {}
 
     def columns(self, rows: list[Node]) -> Columns:
         """Expand all entries; what is wrong with one is noted and the others go on."""
@@ -64,6 +66,9 @@ class ShiftSection:
                 columns.complete = False
                 continue
             self._remember(row, columns)
+            if self._is_named_twice(row):
+                columns.complete = False
+                continue
             before = len(columns.shifts)
             made = self._natural(row) if self._is_natural(row) else self._suite(row)
             columns.shifts += [column for column in made if self._fits(column, row)]
@@ -73,6 +78,19 @@ class ShiftSection:
     @staticmethod
     def _is_natural(row: Node) -> bool:
         return "dataset" in row.keys and "suite" not in row.keys
+
+    def _is_named_twice(self, row: Node) -> bool:
+        """Whether an earlier entry has the name that this one states, which is noted then."""
+        node = row.get("name")
+        if node is None or not isinstance(node.value, str):
+            return False
+        first = self._names.setdefault(node.value, node.place)
+        if first == node.place:
+            return False
+        self._problems.add(
+            node.place, f"the entry in line {first[0]} is called '{node.value}' too; give one of them another `name:`"
+        )
+        return True
 
     @staticmethod
     def _remember(row: Node, columns: Columns) -> None:
@@ -140,6 +158,7 @@ class ShiftSection:
             None if (text := row.get(key)) is None else self._folder.path(str(text.value), text)
             for key in ("stored", "textures")
         )
+        per_class: int | None = getattr(options, "per_class", None)
         for variant in variants:
             yield ShiftPlan(
                 name,
@@ -147,13 +166,14 @@ class ShiftSection:
                 variant.shift,
                 variant.severity,
                 variant.version,
-                self._main if own is None else with_classes(dataset, self._main),
+                narrowed(self._main, per_class) if own is None else with_classes(dataset, self._main),
                 mark,
                 variant.parameters,
                 variant.changes_size,
                 stored,
                 None if own is None else self._main,
                 textures if "textures" in variant.parameters else None,
+                variant.side,
             )
 
     def _options(self, suite: Suite, row: Node) -> Any | None:

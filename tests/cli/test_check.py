@@ -1,6 +1,7 @@
 """The command line beside pytest's own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_the_schema_accepts_the_example_and_refuses_mistakes(
         jsonschema.validate(broken, schema)
 
 
-@pytest.mark.parametrize("name", [None, "init", "check", "diff", "accept", "merge", "doctor", "schema"])
+@pytest.mark.parametrize("name", [None, "init", "check", "preview", "diff", "accept", "merge", "doctor", "schema"])
 def test_help_tells_what_the_exit_codes_mean_and_fits_a_terminal(
     name: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,8 +112,12 @@ def test_help_tells_what_the_exit_codes_mean_and_fits_a_terminal(
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: pytest-robust")
-    assert "exit codes" in text
+    codes = text[text.index("exit codes") :]
+    assert all(re.search(rf"\b{code}\b ", codes) for code in ("0", "2")), "each code with its meaning"
+    assert ("1 " in codes) == (name not in ("init", "schema")), "which never say no"
     assert "\n  pytest" in text, "an example to copy"
+    positional = text.partition("positional arguments:\n")[2].partition("\n\n")[0]
+    assert all(len(line.split()) > 1 for line in positional.splitlines() if line != "  COMMAND"), "every word is told"
     assert max(map(len, text.splitlines())) <= 100
 
 

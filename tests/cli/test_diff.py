@@ -1,6 +1,9 @@
 """`pytest-robust diff`: any two of golden, folder and report."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,3 +120,39 @@ def test_counts_edited_by_hand_are_found(command: Command, project: Folder) -> N
     code, _, err = command(project.path, "diff", "golden", "same.json")
     assert code == 2
     assert "net::clean is not what its predictions say" in err
+
+
+@pytest.mark.parametrize("damaged", ["golden/net.json", "specs/small.yaml"])
+def test_a_side_that_is_no_json_is_told_what_a_side_is(command: Command, project: Folder, damaged: str) -> None:
+    path = project.path / damaged
+    path.write_text(path.read_text()[:100])
+    code, _, err = command(project.path, "diff", damaged, "same.json")
+    assert code == 2
+    assert "a golden (restore it with git)" in err
+    assert "download" not in err
+
+
+def test_a_report_of_errors_alone_has_no_device_to_name(command: Command, project: Folder) -> None:
+    (project.path / "net.onnx").unlink()
+    assert project.report("errors.json").code == 1
+    code, out, _ = command(project.path, "diff", "golden", "errors.json")
+    assert code == 1
+    assert " -> " not in out.split("not measured")[0]
+    lines = [line for line in out.splitlines() if line.startswith("net::")]
+    assert len(lines) == len(LABELS)
+    assert all("not measured in NEW" in line for line in lines)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(recorded: Folder) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    made = subprocess.run(
+        [sys.executable, "-m", "pytest_robust", "diff", "golden", "worse.json"],
+        cwd=recorded.path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert made.stderr == b""
+    assert made.returncode == 141

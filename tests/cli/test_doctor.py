@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robust.cli.doctor import OPENCV, diagnose, opencv
+from pytest_robust.api import list_shifts
+from pytest_robust.cli.doctor import OPENCV, diagnose, gpus, opencv
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -29,6 +30,10 @@ def test_this_installation_is_well_and_a_real_model_runs_on_it(command: Command,
     assert set(told) >= {"torch", "numpy", "pillow", "opencv", "onnxruntime", "providers", "cuda", "session"}
     assert "CPUExecutionProvider" in told["providers"]
     assert told["session"].endswith("a model of one node answers rightly on cpu, device class cpu")
+    assert told["binding"].endswith("and to a tensor that it reads in place: a run feeds it arrays, as on every CPU")
+    host = [f"{one.suite}.{one.name}" for one in list_shifts() if one.kind == "pixel" and not one.on_device]
+    assert told["shifts"].endswith(f"the host makes {', '.join(host)}")
+    assert "imagenet-c.jpeg_compression" in host
     assert list(tmp_path.iterdir()) == []
 
 
@@ -45,6 +50,14 @@ def test_cuda_that_was_asked_for_and_is_not_there_is_broken_and_says_why(command
     code, out, _ = command(tmp_path, "doctor")
     assert code == 0
     assert "ok      cuda          not available: " in out
+
+
+def test_the_gpus_that_workers_share_are_those_that_cuda_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8932f937,GPU-1d2f")
+    assert gpus().text.startswith("GPU-8932f937, GPU-1d2f: pytest -n auto")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus().text.startswith("none is visible")
+    assert not gpus().broken
 
 
 def test_an_unknown_device_is_a_wrong_command_line(command: Command, tmp_path: Path) -> None:

@@ -175,3 +175,12 @@ def test_what_cannot_be_used_is_one_sentence_and_nothing_is_written(
     assert err.count("\n") == 1
     assert "init:1:1" not in err
     assert not (tmp_path / "specs").exists()
+
+
+def test_two_specs_of_one_model_have_goldens_of_their_own(command: Command, tmp_path: Path) -> None:
+    classifier(tmp_path / "net.onnx", BRIGHTEST)
+    arrays(tmp_path / "val.npz")
+    for name in ("day", "night"):
+        code, _, err = command(tmp_path, "init", "net.onnx", "--data", "val.npz", "--out", f"specs/{name}.yaml")
+        assert code == 0, err
+        assert yaml.safe_load((tmp_path / f"specs/{name}.yaml").read_text())["golden"] == f"../golden/{name}"

@@ -53,7 +53,7 @@ def stable(report: dict[str, Any]) -> dict[str, Any]:
 def test_shards_merge_into_what_one_run_would_have_written(command: Command, shards: Folder) -> None:
     code, out, err = command(shards.path, "merge", "two.json", "one.json", "--out", "all.json", "--out", "all.md")
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == "2 reports, 14 cells, 1 aggregates merged"
+    assert out.splitlines()[-1] == "2 reports, 14 cells, 1 aggregate merged"
     merged, whole = shards.json("all.json"), shards.json("whole.json")
     assert merged["run"]["complete"] is True
     assert merged["run"]["planned"] == whole["run"]["planned"]
@@ -67,6 +67,14 @@ def test_shards_merge_into_what_one_run_would_have_written(command: Command, sha
 def test_cells_measured_twice_alike_are_no_trouble(command: Command, shards: Folder) -> None:
     assert command(shards.path, "merge", "one.json", "whole.json", "two.json", "--out", "all.json")[0] == 0
     assert stable(shards.json("all.json")) == stable(shards.json("whole.json"))
+
+
+def test_parts_by_model_merge_alike_in_any_order(command: Command, shards: Folder) -> None:
+    shards.report("one.json", "-k", "net")
+    shards.report("two.json", "-k", "weak")
+    for order in (("one.json", "two.json"), ("two.json", "one.json")):
+        assert command(shards.path, "merge", *order, "--out", "all.json")[0] == 0
+        assert stable(shards.json("all.json")) == stable(shards.json("whole.json"))
 
 
 def test_a_failed_aggregate_fails_the_merge(command: Command, shards: Folder) -> None:
@@ -182,3 +190,33 @@ def test_a_spec_of_which_nothing_was_selected_is_missing_too(command: Command, t
     code, _, err = command(folder.path, "merge", "one.json", "--out", "all.json")
     assert code == 1
     assert "7 of 14 were not measured: specs/other.yaml::net::clean" in err
+
+
+def test_a_waiver_that_no_shard_needed_fails_the_merge(command: Command, shards: Folder) -> None:
+    waiver = "{where: {model: net, suite: imagenet-c}, until: 2999-12-31, owner: ann, reason: old}"
+    shards.edit("golden: ../golden", f"golden: ../golden\nwaivers:\n  - {waiver}")
+    for name, words in (("one.json", "imagenet-c.gaussian or clean"), ("two.json", "contrast or scaling")):
+        shards.report(name, "-k", words)
+        assert shards.json(name)["run"]["unused_waivers"] == [], "a part cannot tell"
+    code, _, err = command(shards.path, "merge", "one.json", "two.json", "--out", "all.json")
+    assert code == 1
+    assert err.endswith(": this waiver of ann is unused, none of its 4 cases failed; remove it\n")
+    jsonschema.validate(shards.json("all.json"), report_schema())
+
+
+def test_shards_under_a_profile_that_one_of_two_specs_has(command: Command, shards: Folder) -> None:
+    text = (shards.path / "specs/small.yaml").read_text()
+    shards.spec(text.replace("../golden", "../golden-2"), "specs/second.yaml")
+    shards.spec(text + "profiles:\n  quick: {severities: [1]}\n")
+    both = ("--robust-spec=specs/second.yaml", "--robust-profile=quick")
+    assert shards.run("--robust-spec=specs/second.yaml", "--robust-update", spec=False).code == 0
+    shards.report("one.json", *both, "-k", "net")
+    shards.report("two.json", *both, "-k", "weak or _all")
+    code, out, err = command(shards.path, "merge", "one.json", "two.json", "--out", "all.json")
+    assert (code, err) == (0, ""), out
+    merged = shards.json("all.json")
+    assert {name: spec["profile"] for name, spec in merged["run"]["specs"].items()} == {
+        "specs/small.yaml": "quick",
+        "specs/second.yaml": None,
+    }
+    assert len(merged["aggregates"]) == 2

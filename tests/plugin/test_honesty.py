@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -85,16 +86,66 @@ def test_a_refused_update_is_not_reported_as_done(project: Project) -> None:
     assert not run.has("UPDATED")
 
 
-@pytest.mark.parametrize("option", ["--robust-update", "--robust-prune"])
-def test_a_profile_neither_updates_nor_prunes(project: Project, option: str) -> None:
+PROFILES = "profiles:\n  quick: {limit: 30, severities: [1]}\n  part: {severities: [1], level: warn}\n"
+
+
+@pytest.fixture
+def profiles(project: Project) -> Project:
+    """A project with goldens, and two profiles: one of other samples, one of fewer cells."""
     project.record()
-    before = project.files()
-    text = (project.path / "specs/small.yaml").read_text()
-    project.spec(text + "profiles:\n  quick: {limit: 30, severities: [1]}\n")
-    run = project.run("--robust-profile=quick", option, "--robust-reason=x")
+    project.spec((project.path / "specs/small.yaml").read_text() + PROFILES)
+    return project
+
+
+def test_a_profile_of_other_samples_updates_nothing_and_says_what_does(profiles: Project) -> None:
+    before = profiles.files()
+    run = profiles.run("--robust-profile=quick", "--robust-update", "--robust-reason=x", "--robust-report=out.json")
     assert run.code == 1
-    assert run.has("goldens are not written under a profile")
-    assert project.files() == before
+    assert run.has(r"^Goldens of specs/small\.yaml not updated: the profile quick chose other samples than the goldens")
+    assert profiles.files() == before
+    cells = json.loads((profiles.path / "out.json").read_text())["cells"]
+    assert {cell["verdict"] for cell in cells} == {"NO_GOLDEN"}
+    assert run.has(r"^  accept    not from here: the profile quick chose other samples")
+    command = run.line("record anew with: ").partition("pytest ")[2]
+    assert "--robust-profile=quick --robust-golden=golden-quick" in command
+    assert profiles.run(*shlex.split(command), spec=False).code == 0
+    assert profiles.run("--robust-profile=quick", "--robust-golden=golden-quick").code == 0
+    assert profiles.files() == before
+
+
+def test_a_profile_of_fewer_cells_updates_those_and_leaves_the_rest_byte_identical(profiles: Project) -> None:
+    profiles.edit("contrast], severities: [1, 3]", "contrast, brightness], severities: [1, 3]")
+    before = (profiles.path / "golden/net.json").read_text().splitlines()
+    assert profiles.run("--robust-profile=part", "--robust-update").code == 0
+    after = (profiles.path / "golden/net.json").read_text().splitlines()
+    assert [line.split('"')[1] for line in after if line not in before] == ["digest", "imagenet-c.brightness-1"]
+    profiles.model("net", bias=12)
+    refused = profiles.run("--robust-profile=part", "--robust-update", "--robust-reason=another")
+    assert refused.code == 1
+    assert refused.has(r"needs every cell of the model: 5 of 9 were not measured")
+
+
+def test_pruning_under_a_profile_goes_by_the_whole_spec(profiles: Project) -> None:
+    before = profiles.files()
+    run = profiles.run("--robust-profile=part", "--robust-prune")
+    assert run.code == 0
+    assert not run.has("unused")
+    assert profiles.files() == before
+    profiles.edit("corruptions: [gaussian_noise, contrast]", "corruptions: [contrast]")
+    assert profiles.run("--robust-profile=part").has(r"^2 goldens of net unused")
+    assert profiles.run("--robust-profile=part", "--robust-prune").has(r"^2 unused goldens of net removed")
+    assert sorted(profiles.golden()["recordings"]["cpu"]["cells"]) == sorted(
+        label for label in LABELS if "noise" not in label
+    )
+
+
+def test_goldens_of_a_folder_named_for_a_profile_are_never_swept(profiles: Project) -> None:
+    folder = "--robust-golden=elsewhere"
+    assert profiles.run(folder, "--robust-update").code == 0
+    run = profiles.run(folder, "--robust-profile=part", "--robust-prune")
+    assert run.code == 0
+    assert not run.has("unused")
+    assert profiles.run(folder).outcomes == {"passed": len(NET)}
 
 
 def test_a_prune_that_is_refused_says_so_and_fails(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +174,7 @@ def test_specs_of_one_name_never_share_goldens(project: Project) -> None:
     project.spec((project.path / "specs/small.yaml").read_text(), "other/small.yaml")
     run = project.run("--robust-spec=other/small.yaml", "--robust-update", "--robust-prune", "-k", "clean", spec=False)
     assert run.code == 1
-    assert run.has(r"belongs to the spec 'specs/small\.yaml', not to 'other/small\.yaml'")
+    assert run.has(r"belongs to the spec '\.\./specs/small\.yaml', not to '\.\./other/small\.yaml'")
     assert project.files() == before
 
 

@@ -77,6 +77,14 @@ def test_a_candidate_replaces_the_model_and_its_variants_and_both_hashes_are_sho
         ("--robust-batch-size=-1", "a whole number of at least 1"),
         ("--robust-report=out.html", "use .json or .md"),
         ("--robust-reason= ", "--robust-reason is empty"),
+        ("--robust-golden=", "--robust-golden is empty; name a folder, or leave the option out"),
+        ("--robust-cache=", "--robust-cache is empty"),
+        ("--robust-report=", "--robust-report is empty"),
+        ("--robust-profile= ", "--robust-profile is empty"),
+        ("--robust-device=", "--robust-device is empty"),
+        ("--robust-cuda=", "--robust-cuda is empty"),
+        ("--robust-engine=", "--robust-engine is empty"),
+        ("--robust-spec=", "--robust-spec is empty; name a spec"),
     ],
 )
 def test_a_value_that_cannot_be_is_a_usage_error(project: Project, option: str, sentence: str) -> None:
@@ -90,6 +98,14 @@ def test_an_unknown_candidate_names_the_closest_model(project: Project) -> None:
     run = project.run("--robust-model=nett=worse.onnx")
     assert run.code == 2
     assert run.has("did you mean 'net'")
+
+
+def test_a_candidate_that_cannot_be_read_is_the_options_mistake(project: Project) -> None:
+    run = project.run("--robust-model=net=../missing.onnx", "-k", "clean")
+    assert run.code == 1
+    gone = project.path.parent / "missing.onnx"
+    assert run.has(rf"--robust-model=net: the model {re.escape(str(gone))} does not exist: correct the path")
+    assert run.has(r"0 passes for 0 shifts; 0 of 1 cell from the cache"), "none was made"
 
 
 def test_update_and_update_new_exclude_each_other(project: Project) -> None:

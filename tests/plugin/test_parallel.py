@@ -6,28 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.folder import Folder
 from tests.plugin.project import NET, SPEC, Project
 
 TWO_MODELS = SPEC.replace(
     "  net: {path: ../net.onnx}", "  net: {path: ../net.onnx}\n  weak: {like: net, path: ../weak.onnx}"
 )
-
-COUNT_PASSES = """
-import json
-import shutil
-from pathlib import Path
-
-from pytest_robust.engine.store import RunStore
-
-count_pass = RunStore.count_pass
-
-def counted(self, key):
-    with Path("passes.txt").open("a") as tally:
-        tally.write(key + chr(10))
-    count_pass(self, key)
-
-RunStore.count_pass = counted
-"""
 
 
 def two_models(project: Project) -> list[str]:
@@ -37,24 +21,30 @@ def two_models(project: Project) -> list[str]:
 
 
 def measured(project: Project, *arguments: str) -> dict[str, tuple[int, str, str]]:
-    """Correct, verdict and canvas digest of every cell of a run."""
-    project.run("--robust-report=out.json", *arguments, process=True)
+    """Correct, verdict and canvas digest of every cell of a run that makes every shift once."""
+    run = project.run("--robust-report=out.json", "--robust-no-cache", *arguments, process=True)
+    assert run.has(f"^{len(NET)} passes for {len(NET)} shifts; 0 of {2 * len(NET)} cells from the cache$"), run.text
     report = json.loads((project.path / "out.json").read_text())
     return {cell["id"]: (cell["correct"], cell["verdict"], cell["canvas_digest"]) for cell in report["cells"]}
 
 
-@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile"])
-def test_workers_change_nothing_and_every_shift_is_made_once(project: Project, dist: str) -> None:
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+    """What one process measures."""
+    project = Folder(tmp_path_factory.mktemp("serial"))
     names = two_models(project)
-    project.pytester.makeconftest(COUNT_PASSES)
-    serial = measured(project)
-    passes = (project.path / "passes.txt").read_text().split()
-    assert len(passes) == len(set(passes)) == len(NET)
-    (project.path / "passes.txt").unlink()
+    project.run("--robust-report=out.json", "--robust-no-cache")
+    cells = project.json("out.json")["cells"]
+    assert sorted(cell["id"] for cell in cells) == sorted(names)
+    return {cell["id"]: (cell["correct"], cell["verdict"], cell["canvas_digest"]) for cell in cells}
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup"])
+def test_workers_change_nothing_and_every_shift_is_made_once(
+    project: Project, serial: dict[str, tuple[int, str, str]], dist: str
+) -> None:
+    two_models(project)
     assert measured(project, "-n2", f"--dist={dist}") == serial
-    passes = (project.path / "passes.txt").read_text().split()
-    assert len(passes) == len(set(passes)) == len(NET)
-    assert sorted(serial) == sorted(names)
 
 
 def test_the_controller_writes_what_workers_measured(project: Project) -> None:

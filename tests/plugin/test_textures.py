@@ -56,5 +56,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(project: Project) -> None:
     (project.path / "specs" / "ice").rename(project.path / "specs" / "gone")
     run = project.run("-k", "icy")
     assert run.outcomes["failed"] == 1
-    assert run.has(r"textures in \S+/specs/ice cannot be read")
+    assert run.has(r"^specs/small\.yaml:\d+:\d+: the frost textures in \S+/specs/ice cannot be read")
+    (project.path / "specs" / "ice").mkdir()
+    assert project.run("-k", "icy").has(r"^specs/small\.yaml:\d+:\d+: the folder \S+/specs/ice holds no frost texture")
     assert "Traceback" not in run.text

@@ -1,5 +1,6 @@
 """Markdown that fits a comment, failures first, whatever the run."""
 
+import re
 from typing import Any
 
 import pytest
@@ -26,17 +27,23 @@ def large(
             "verdict": "BELOW_FLOOR",
             "level": "block",
             "reasons": [headline],
+            "notes": [],
         }
         for number in range(failures)
     ]
     names = [cell["id"] for cell in cells]
     run = {
+        "specs": {},
         "failed": dict.fromkeys(names, headline),
         "waived": {},
+        "refused": [],
+        "errors": [],
+        "unused_waivers": [],
         "planned": names,
         "not_run": [],
         "complete": True,
         "smoke": False,
+        "shard": None,
         "device": "cpu",
         "versions": {"onnxruntime": "1.31.1"},
         "duration_s": 1.0,
@@ -55,6 +62,10 @@ def test_it_fits_a_comment_and_counts_what_it_leaves_out(failures: int, models: 
     else:
         assert f"- ... and {failures - shown} more" in text
         assert shown > 200
+    rows = [line for line in text.splitlines() if line.startswith("| m")]
+    left = int(found[1]) if (found := re.search(r"^\.\.\. and (\d+) more models?$", text, re.MULTILINE)) else 0
+    assert len(rows[1:]) + left == min(failures, models)
+    assert len(rows) > 1 or not failures, "the table keeps its room"
 
 
 def test_failures_stand_before_everything_else(project: Folder) -> None:

@@ -8,7 +8,10 @@ from pytest_robust.spec.mce import IMAGENET_C
 from pytest_robust.spec.plan import AggregatePlan, Plan
 from tests.spec.conftest import Load, Refuse
 
-KINDS = "mce, mean_error, ice, trend, monotone, worst_class and compare"
+KINDS = (
+    "mce, mean_error, ice, group_means, trend, monotone, worst_class, phase_reliance, scores, compare and"
+    " error_reduction"
+)
 
 HEAD = """\
 format: 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robust.shifts.registry import catalog as real_catalog
+from pytest_robust.registry import catalog as real_catalog
 from pytest_robust.spec.build import load_plan
 from tests.spec.conftest import Load
 

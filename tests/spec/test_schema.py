@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pytest_robust.errors import SpecError
-from pytest_robust.shifts.registry import catalog as real_catalog
+from pytest_robust.registry import catalog as real_catalog
 from pytest_robust.spec.catalog import Catalog
 from pytest_robust.spec.schema import json_schema
 from tests.spec.conftest import Load

@@ -170,6 +170,13 @@ def test_clashes_across_spellings(refuse: Refuse) -> None:
     refuse(HEAD + text, "two cases would be called 'scaling.down_up-2', from line 4 and line 5")
 
 
+def test_a_name_is_given_to_one_entry(refuse: Refuse, load: Load) -> None:
+    text = "shifts:\n- {name: x, suite: imagenet-c, corruptions: [fog]}\n- {name: ^x, suite: scaling, multiples: [2]}\n"
+    refuse(HEAD + text, "the entry in line 4 is called 'x' too; give one of them another `name:`")
+    unnamed = "- {suite: imagenet-c, corruptions: [fog]}\n- {suite: imagenet-c, corruptions: [snow]}\n"
+    assert {shift.entry for shift in load(HEAD + "shifts:\n" + unnamed).shifts[1:]} == {"imagenet-c"}
+
+
 def test_a_broken_entry_blames_no_selector(refuse: Refuse) -> None:
     text = """\
 shifts:
