@@ -265,8 +265,9 @@ def select(session: pytest.Session) -> None:
         return
     from pytest_robust.bench import Bench
     from pytest_robust.engine.cache import Cache
-    from pytest_robust.engine.engine import Engine, Wanted
+    from pytest_robust.engine.engine import Engine
     from pytest_robust.engine.store import RunStore
+    from pytest_robust.engine.wanted import Wanted
     from pytest_robust.progress import progress_for
     from pytest_robust.scratch import PREFIX, hold, own, run_folder
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from pytest_robust.cache_folder import foreign
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -289,8 +291,6 @@ def _ini_folder(config: pytest.Config) -> Path:
 def _cache(config: pytest.Config) -> Path | None:
     if config.getoption("robust_cache") is not None and config.getoption("robust_no_cache"):
         raise pytest.UsageError("--robust-cache and --robust-no-cache exclude each other; choose one")
-    from pytest_robust.engine.cache import foreign
-
     folder = _anchored(config, "robust_cache")
     if folder is not None and foreign(folder):
         raise pytest.UsageError(f"--robust-cache: {folder} holds other things; name a new or an empty folder")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from pytest_robust.cache_folder import MARKS, TAG
 from pytest_robust.engine.entries import pack, unpack, write
 
 if TYPE_CHECKING:
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
 _ABANDONED_SECONDS = 86_400
 """A temporary file of that age belongs to a process that was killed."""
-
-TAG = "CACHEDIR.TAG"
-"""The file by which backup programs know a cache, and by which we know ours (bford.info/cachedir)."""
-
-_MARKS = {
-    TAG: "Signature: 8a477f597d28d172789f06886806bc55\n# Made by pytest-robust; may be deleted at any time.\n",
-    ".gitignore": "*\n",
-}
 
 _KINDS = ("cells", "samples", "digests", "models", "places", "canvases")
 
@@ -90,7 +83,7 @@ class Cache:
             OSError: it cannot be made.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name, text in _MARKS.items():
+        for name, text in MARKS.items():
             if not (self.folder / name).exists():
                 write(self.folder / name, text.encode())
         (self.folder / kind).mkdir(exist_ok=True)
@@ -148,13 +141,6 @@ def remove(path: Path | str) -> None:
         os.unlink(path)  # noqa: PTH108  (a text as well as a Path)
     except OSError:
         return
-
-
-def foreign(folder: Path) -> bool:
-    """Whether a folder holds other things than a cache of ours, and so must not become one."""
-    if not folder.exists() or (folder / TAG).exists():
-        return False
-    return not folder.is_dir() or any(not path.name.startswith(tuple(_MARKS)) for path in folder.iterdir())
 
 
 def _on_disk(status: os.stat_result) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_robust.data import Dataset
     from pytest_robust.engine.cache import Cache
     from pytest_robust.engine.digests import Digests
-    from pytest_robust.engine.engine import Wanted
+    from pytest_robust.engine.wanted import Wanted
     from pytest_robust.measurement import Measurement
     from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import DatasetPlan, ModelPlan, PathText, ShiftPlan

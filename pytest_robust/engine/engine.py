@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filelock import Timeout
@@ -30,26 +30,13 @@ if TYPE_CHECKING:
     from pytest_robust.data import Dataset
     from pytest_robust.engine.cache import Cache
     from pytest_robust.engine.device_class import Place
+    from pytest_robust.engine.wanted import Wanted
     from pytest_robust.measurement import Samples
     from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import CellPlan
     from pytest_robust.views.base import Derived
 
 _POLL_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A cell that this run may be asked for, with the seed of its spec."""
-
-    cell: CellPlan
-    seed: int
-    spec: str
-
-    @property
-    def id(self) -> str:
-        """The cell's id, unique over all specs of the run."""
-        return f"{self.spec}::{self.cell.id}"
 
 
 class Engine:

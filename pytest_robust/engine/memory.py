@@ -10,8 +10,8 @@ from pytest_robust.measurement import Measurement, Samples
 if TYPE_CHECKING:
     from pytest_robust.engine.cache import Cache
     from pytest_robust.engine.contents import Contents
-    from pytest_robust.engine.engine import Wanted
     from pytest_robust.engine.store import RunStore
+    from pytest_robust.engine.wanted import Wanted
 
 
 class Memory:

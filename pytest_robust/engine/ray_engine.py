@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robust.engine import keys
 from pytest_robust.engine.canvases import first_shape
-from pytest_robust.engine.engine import Engine, Wanted
+from pytest_robust.engine.engine import Engine
 from pytest_robust.engine.passes import Part, batch_size_for, damage, join
 from pytest_robust.engine.ray_pool import Pool
 from pytest_robust.engine.ray_task import Sent, Task, resolved
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_robust.data import Dataset
     from pytest_robust.engine.cache import Cache
     from pytest_robust.engine.store import RunStore
+    from pytest_robust.engine.wanted import Wanted
     from pytest_robust.measurement import Measurement
     from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import CellPlan, ModelPlan

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robust.engine.device_class import Place
-    from pytest_robust.engine.engine import Wanted
+    from pytest_robust.engine.wanted import Wanted
     from pytest_robust.models.files import ModelFile
     from pytest_robust.shifts.base import PixelShift
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robust.engine.cache import Cache, foreign
+from pytest_robust.cache_folder import foreign
+from pytest_robust.engine.cache import Cache
 from pytest_robust.engine.entries import pack, unpack, write
 
 PLAIN = st.dictionaries(

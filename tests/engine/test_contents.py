@@ -12,7 +12,7 @@ from pytest_robust.data import open_dataset
 from pytest_robust.engine.cache import Cache
 from pytest_robust.engine.contents import Contents
 from pytest_robust.engine.digests import Digests
-from pytest_robust.engine.engine import Wanted
+from pytest_robust.engine.wanted import Wanted
 from pytest_robust.models.files import model_digest
 from pytest_robust.registry import default_registry
 from pytest_robust.settings import Settings

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robust.engine.engine import Wanted
 from pytest_robust.engine.ray_task import Task, packed, resolved
 from pytest_robust.engine.ray_worker import Worker
 from pytest_robust.engine.store import Failure
+from pytest_robust.engine.wanted import Wanted
 from pytest_robust.errors import RobustError
 from pytest_robust.settings import Settings
 from pytest_robust.shifts.base import PixelShift
