@@ -168,7 +168,8 @@ class Run:
 def gate(folder: Path, *options: str) -> Run:
     """Run pytest in a folder as a user does."""
     report = folder / "report.json"
-    report.unlink(missing_ok=True)
+    for old in (report, report.with_suffix(".npz")):
+        old.unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-m", "pytest", "--robust-spec=net.yaml", "-v", f"--robust-report={report}", *options]
     started = time.perf_counter()

@@ -53,7 +53,8 @@ SHARES = (0.01, 0.02, 0.05)
 def gate(folder: Path, *options: str, cores: int | None = None) -> dict[str, Any]:
     """One run of the gate as a subprocess; its report."""
     report = folder / "report.json"
-    report.unlink(missing_ok=True)
+    for old in (report, report.with_suffix(".npz")):
+        old.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"--robust-report={report}", "-q", "-p", "no:cacheprovider", *options]
     pin = ["taskset", "-c", ",".join(str(core) for core in sorted(os.sched_getaffinity(0))[:cores])] if cores else []
     done = subprocess.run([*pin, *command], cwd=folder, capture_output=True, text=True, check=False)

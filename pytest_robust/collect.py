@@ -156,8 +156,11 @@ class RobustItem(pytest.Item):
         return ReprExceptionInfo(ReprTraceback([ReprEntryNative([f"{text}\n"])], None, "native"), crash)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """The spec's line that asks for this item."""
-        return self.path, self.line - 1, f"{self.parent.name if self.parent else ''}::{self.name}"
+        """The spec's line that asks for this item, and its name in headings.
+
+        Not the end of the node id, in which pytest's -v would write every dot as a double colon.
+        """
+        return self.path, self.line - 1, f"{self.parent.name if self.parent else ''} x {self.name}"
 
 
 class CellItem(RobustItem):

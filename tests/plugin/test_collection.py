@@ -52,6 +52,11 @@ def test_addopts_may_name_the_spec(project: Project) -> None:
     assert project.run("--collect-only", "-q", spec=False).collected == NET
 
 
+def test_verbose_output_shows_node_ids_that_select(project: Project) -> None:
+    lines = project.run("-v").text.splitlines()
+    assert [line.split(" ")[0] for line in lines if line.startswith("specs/small.yaml::")] == NET
+
+
 def test_a_node_id_inside_the_spec_narrows_it(project: Project) -> None:
     assert project.run("specs/small.yaml::net::clean", "--collect-only", "-q").collected == NET[:1]
     assert project.run("specs/small.yaml::net", "--collect-only", "-q").collected == NET

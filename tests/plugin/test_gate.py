@@ -207,7 +207,7 @@ def test_what_cannot_be_evaluated_is_an_error_in_one_sentence(
     run = project.run("-k", "clean or contrast-1")
     assert run.outcomes == {"failed": 2, "deselected": len(NET) - 2}
     assert "Traceback" not in run.text
-    section = run.text.split("net::clean ___")[1].splitlines()[1:3]
+    section = run.text.split("net x clean ___")[1].splitlines()[1:3]
     assert re.search(sentence, section[0]), section
     assert section[1].startswith("  spec ")
 

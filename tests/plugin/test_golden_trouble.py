@@ -25,7 +25,7 @@ def one_sentence(run: Run) -> str:
     """The headline of the one failed case; nothing in the run shows a traceback."""
     assert "Traceback" not in run.text
     assert run.outcomes["failed"] == 1
-    return run.text.split("net::clean ___")[1].splitlines()[1]
+    return run.text.split("net x clean ___")[1].splitlines()[1]
 
 
 def newer(project: Project) -> None:
@@ -229,12 +229,16 @@ WHO_WRITES = """
 import os
 import sys
 
-def watch(event, arguments):
-    if event == "os.rename" and f"{os.sep}golden{os.sep}" in str(arguments[1]):
-        with open("writers.txt", "a") as log:
-            print(os.environ.get("PYTEST_XDIST_WORKER", "controller"), file=log)
+def pytest_configure(config):
+    # the worker that this run is given, not one that the run was started by
+    name = config.workerinput["workerid"] if hasattr(config, "workerinput") else "controller"
 
-sys.addaudithook(watch)
+    def watch(event, arguments):
+        if event == "os.rename" and f"{os.sep}golden{os.sep}" in str(arguments[1]):
+            with open("writers.txt", "a") as log:
+                print(name, file=log)
+
+    sys.addaudithook(watch)
 """
 
 
