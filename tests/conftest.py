@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images and models: {folder} is not a folder; set PYTEST_ROBUST_DATA to one")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_shifts_end_with_their_test() -> Iterator[None]:
+    """A run inside the test's process adds the shifts of its conftest to the process's registry."""
+    from pytest_robust.registry import default_registry
+
+    registry = default_registry()
+    before = dict(registry._shifts)
+    yield
+    registry._shifts.clear()
+    registry._shifts.update(before)

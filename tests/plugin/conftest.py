@@ -18,7 +18,7 @@ from tests.plugin.project import Project
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of the tests' own are not in CI unless a test says so."""
-    for name in (*CI_VARIABLES, "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER_COUNT"):
+    for name in (*CI_VARIABLES, "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
 
