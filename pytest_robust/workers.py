@@ -72,15 +72,15 @@ class Workers:
         folder = run_folder(self._run)
         if not folder.is_dir():
             return
-        from pytest_robust.engine.store import RunStore, process_died
+        from pytest_robust.engine.store import RunStore
 
         store = RunStore(folder)
         worker = report.node.gateway.id
-        pair = store.running(worker)
-        if pair is None:
+        pairs = store.running(worker)
+        if not pairs:
             return
-        store.put(pair["key"], process_died(pair["model"], pair["shift"]))
-        store.mark_running(worker, None)
+        store.blame(pairs)
+        store.mark_running(worker, ())
         try:
             sched.mark_test_pending(crashitem)
         except NotImplementedError:

@@ -24,7 +24,6 @@ from pytest_robust.engine.entries import temporary_for
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,19 +61,13 @@ class Canvases:
     geometry: Geometry
     shape: tuple[int, int, int]
     kept: Kept | None
-    threads: int
     damaged: set[int] = field(default_factory=set)
 
-    def batches(self, size: int) -> Iterator[tuple[range, NDArray[np.uint8]]]:
-        """Yield (positions, canvases uint8 (<= size, H, W, 3)); the arrays must not be written to."""
-        n = len(self.dataset.samples.ids)
-        with ThreadPoolExecutor(self.threads) as pool:
-            for start in range(0, n, size):
-                positions = range(start, min(start + size, n))
-                if self.kept is not None:
-                    yield positions, self._sound(self.kept, positions)
-                else:
-                    yield positions, np.stack(list(pool.map(self._decode, positions)))
+    def at(self, positions: range) -> NDArray[np.uint8]:
+        """Some canvases, uint8 (len(positions), H, W, 3), which must not be written to; for any thread."""
+        if self.kept is not None:
+            return self._sound(self.kept, positions)
+        return np.stack([self._decode(position) for position in positions])
 
     def _sound(self, kept: Kept, positions: range) -> NDArray[np.uint8]:
         images = kept.canvases[positions.start : positions.stop]
@@ -135,17 +128,17 @@ def open_canvases(
                     kept = _decode_all(dataset, geometry, shape, path, threads)
         except OSError:  # no room, or no right to write there
             kept = None
-    return Canvases(dataset, geometry, shape, kept, threads)
+    return Canvases(dataset, geometry, shape, kept)
 
 
-def stream_canvases(dataset: Dataset, geometry: Geometry, threads: int, positions: range | None = None) -> Canvases:
+def stream_canvases(dataset: Dataset, geometry: Geometry, positions: range | None = None) -> Canvases:
     """The canvases of a data set that is shown once: each is made when its batch is, and none is kept.
 
     Raises:
         RobustError: the first image cannot be decoded.
     """
     shape = first_shape(dataset, geometry)
-    return Canvases(part_of(dataset, positions), geometry, shape, None, threads)
+    return Canvases(part_of(dataset, positions), geometry, shape, None)
 
 
 def first_shape(dataset: Dataset, geometry: Geometry) -> tuple[int, int, int]:

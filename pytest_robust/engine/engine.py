@@ -19,8 +19,9 @@ from pytest_robust.engine.contents import Contents
 from pytest_robust.engine.device_class import known_place
 from pytest_robust.engine.memory import Memory
 from pytest_robust.engine.opened import Opened
-from pytest_robust.engine.passes import Take, batch_size_for, damage, join, run_pass
-from pytest_robust.engine.store import Failure, MeasurementError, RunStore, process_died
+from pytest_robust.engine.parts import damage, join
+from pytest_robust.engine.passes import Take, batch_size_for, run_pass
+from pytest_robust.engine.store import Failure, MeasurementError, RunStore
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Measurement
 
@@ -133,7 +134,8 @@ class Engine:
             self._bury(key)
             unknown = [want for want in self._passes[key] if not self.store.has(self._key(want))]
             if pending := [want for want in unknown if not self._memory.recall(want, self._key(want))]:
-                self._run(pending)
+                for together in self._apart(pending):
+                    self._run(together)
             self._finished.add(key)
         finally:
             lock.release()
@@ -141,10 +143,16 @@ class Engine:
 
     def _bury(self, key: str) -> None:
         """Give a pair of this pass that killed another worker its failure, instead of dying of it too."""
-        if dead := self.store.died_in(self._worker):
-            for want in self._passes[key]:
-                if self._key(want) in dead and not self.store.has(self._key(want)):
-                    self.store.put(self._key(want), process_died(want.cell.model.name, want.cell.key))
+        mine = {self._key(want) for want in self._passes[key]}
+        for pairs in self.store.others(self._worker):
+            if any(pair["key"] in mine for pair in pairs):
+                self.store.blame(pairs)
+
+    def _apart(self, pending: Sequence[Wanted]) -> list[list[Wanted]]:
+        """What to run together: pairs of which one killed a worker run last and one by one, so that it tells which."""
+        suspects = [want for want in pending if self.store.suspects(self._key(want))]
+        others = [want for want in pending if want not in suspects]
+        return [*([others] if others else []), *([one] for one in suspects)]
 
     def _run(self, pending: Sequence[Wanted]) -> None:
         first = pending[0]
@@ -166,7 +174,8 @@ class Engine:
                 derived,
                 takes,
                 batch,
-                lambda name: self._running(self._wanted[name]),
+                self.settings.threads,
+                lambda names: self._running(*(self._wanted[name] for name in sorted(names))),
                 lambda done, total: self._progress(first.cell.key, done, total),
             )
             self._made.append(keys.pass_key(first.cell, first.seed))
@@ -178,7 +187,7 @@ class Engine:
         except Exception as error:  # a defect, ours or of a user's own shift: shown whole, in every cell of the pass
             self._fail_rest(pending, Failure(f"{type(error).__name__}: {error}", traceback.format_exc()))
         finally:
-            self.store.mark_running(self._worker, None)
+            self.store.mark_running(self._worker, ())
 
     def _finish(self, want: Wanted, result: Measurement | Failure, notes: Sequence[str] = ()) -> None:
         if isinstance(result, Measurement):
@@ -190,9 +199,10 @@ class Engine:
             if not self.store.has(self._key(want)):
                 self.store.put(self._key(want), failure)
 
-    def _running(self, want: Wanted) -> None:
+    def _running(self, *wanted: Wanted) -> None:
         self.store.mark_running(
-            self._worker, {"key": self._key(want), "model": want.cell.model.name, "shift": want.cell.key}
+            self._worker,
+            [{"key": self._key(want), "model": want.cell.model.name, "shift": want.cell.key} for want in wanted],
         )
 
     def _open_models(self, pending: Sequence[Wanted], dataset: Dataset, batch: int) -> list[Take]:

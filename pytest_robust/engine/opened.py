@@ -9,6 +9,7 @@ from pytest_robust.data.dataset import remembering
 from pytest_robust.engine import keys
 from pytest_robust.engine.canvases import Canvases, open_canvases, stream_canvases
 from pytest_robust.engine.digests import Digests
+from pytest_robust.engine.lanes import lanes_on_cpu
 from pytest_robust.errors import RobustError
 from pytest_robust.models import Model, open_model
 from pytest_robust.registry import default_registry
@@ -60,7 +61,7 @@ class Opened:
         """What a cell's shift is applied to, or those at some positions; those of a view are made for every pass."""
         geometry, threads = keys.geometry_of(cell), self._settings.threads
         if derived is not None:
-            return stream_canvases(derived.dataset, geometry, threads, positions)
+            return stream_canvases(derived.dataset, geometry, positions)
         plan = cell.shift.dataset
         return self._once(
             self._canvases,
@@ -71,7 +72,8 @@ class Opened:
     def model(self, plan: ModelPlan, dataset: Dataset, batch: int) -> Model:
         """A model for the classes of a data set, the whole of it, shown `batch` images at a time."""
         largest = int(dataset.samples.labels.max()) if dataset.classes is None else None
-        size = min(batch, len(dataset.samples.ids))
+        lanes, threads = lanes_on_cpu(self._settings.threads)
+        size = min(batch, -(-len(dataset.samples.ids) // lanes))
         return self._once(
             self._models,
             (plan, dataset.classes, largest, size),
@@ -81,7 +83,7 @@ class Opened:
                 cuda=self._settings.cuda,
                 classes=dataset.classes,
                 max_label=largest,
-                threads=self._settings.threads,
+                threads=threads,
                 batch_size=size,
             ),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Placement(Protocol):
-    """A place where a pass makes its canvases; used by one thread at a time.
+    """A place where a pass makes its canvases, for any thread.
 
     Attributes:
         versions: of what makes canvases there and not on every host.
@@ -105,6 +106,7 @@ class Device:
         # Not the default stream: the model that is shown the last batch meanwhile would wait for this one's shift.
         self._stream = torch.cuda.Stream(device) if self._gpu else None  # type: ignore[no-untyped-call]
         self._portions: Portions | None = None
+        self._turn = threading.Lock()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -124,12 +126,13 @@ class Device:
             images, shift = make(shift, images, ids, seed, parameters), None
         import torch
 
-        with torch.cuda.stream(self._stream) if self._stream else nullcontext():
-            there = self._sent(images)
-            if shift is not None:
-                there = self._shifted(shift, there, ids, seed, parameters)
-        if self._stream:
-            self._stream.synchronize()
+        with self._turn:
+            with torch.cuda.stream(self._stream) if self._stream else nullcontext():
+                there = self._sent(images)
+                if shift is not None:
+                    there = self._shifted(shift, there, ids, seed, parameters)
+            if self._stream:
+                self._stream.synchronize()
         return there
 
     def fetch(self, canvases: torch.Tensor) -> NDArray[np.uint8]:

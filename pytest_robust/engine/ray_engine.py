@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from pytest_robust.engine import keys
 from pytest_robust.engine.canvases import first_shape
 from pytest_robust.engine.engine import Engine
-from pytest_robust.engine.passes import Part, batch_size_for, damage, join
+from pytest_robust.engine.parts import Part, damage, join
+from pytest_robust.engine.passes import batch_size_for
 from pytest_robust.engine.ray_pool import Pool
 from pytest_robust.engine.ray_task import Sent, Task, resolved
 from pytest_robust.engine.slices import slices

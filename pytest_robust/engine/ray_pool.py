@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.engine.passes import Part
+from pytest_robust.engine.parts import Part
 from pytest_robust.engine.ray_cluster import Share, connect, share
 from pytest_robust.engine.ray_task import Greeting, Sent, Task, contents_of, packed, versions
 from pytest_robust.engine.ray_worker import Worker

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pytest_robust.engine.passes import libraries
+from pytest_robust.engine.parts import libraries
 from pytest_robust.errors import RobustError
 from pytest_robust.models.runtime import installed
 from pytest_robust.spec.plan import PathText

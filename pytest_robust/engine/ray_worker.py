@@ -13,7 +13,8 @@ from filelock import FileLock
 from pytest_robust.engine.cache import Cache
 from pytest_robust.engine.device_class import Place, known_place
 from pytest_robust.engine.opened import Opened
-from pytest_robust.engine.passes import Part, Take, Taken, run_pass
+from pytest_robust.engine.parts import Part, Taken
+from pytest_robust.engine.passes import Take, run_pass
 from pytest_robust.engine.ray_task import Contents, Greeting, versions
 from pytest_robust.engine.store import Failure
 from pytest_robust.errors import RobustError
@@ -100,7 +101,8 @@ class Worker:
             derived,
             takes,
             task.batch,
-            lambda name: None,
+            self._settings.threads,
+            lambda names: None,
             lambda done, total: None,
         )
         return replace(part, found={**refused, **part.found})

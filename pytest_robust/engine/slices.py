@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pytest_robust.engine.passes import DIGESTED
+from pytest_robust.engine.parts import DIGESTED
 
 LEAST = 2048
 """Images of a slice, at least: seconds of work, so that handing it over costs little and so does losing it."""

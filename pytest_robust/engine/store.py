@@ -2,6 +2,9 @@
 
 One folder per run and host, shared by all worker processes and removed with the run: results by key, one lock per
 pass, and one mark per worker that says what it is running, read by the controller when that worker dies.
+
+A worker that ran several pairs at once does not say which of them it died of. They are suspects then, and whoever runs
+them next runs them one by one.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Measurement, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -50,7 +53,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("cells", "locks", "running", "samples"):
+        for name in ("cells", "locks", "running", "samples", "suspects"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, key: str) -> Measurement | Failure | None:
@@ -100,32 +103,41 @@ class RunStore:
         """The lock that the one process making a pass holds; released by the system if that process dies."""
         return FileLock(self.folder / "locks" / key)
 
-    def mark_running(self, worker: str, pair: Mapping[str, str] | None) -> None:
-        """Say what `worker` is about to run; None when it is done."""
+    def mark_running(self, worker: str, pairs: Sequence[Mapping[str, str]]) -> None:
+        """Say what `worker` runs, or is about to: key, model and shift of each pair; none when it is done."""
         path = self.folder / "running" / worker
-        if pair is None:
-            path.unlink(missing_ok=True)
+        if pairs:
+            self._write(path, json.dumps(pairs).encode())
         else:
-            self._write(path, json.dumps(pair).encode())
+            path.unlink(missing_ok=True)
 
-    def running(self, worker: str) -> dict[str, str] | None:
-        """What `worker` said last; what it died of, if it is dead."""
+    def running(self, worker: str) -> list[dict[str, str]]:
+        """What `worker` said last; one of these it died of, if it is dead."""
         try:
-            found: dict[str, str] = json.loads((self.folder / "running" / worker).read_bytes())
+            found: list[dict[str, str]] = json.loads((self.folder / "running" / worker).read_bytes())
         except FileNotFoundError:
-            return None
+            return []
         return found
 
-    def died_in(self, worker: str) -> set[str]:
-        """Keys that other workers have marked as running.
+    def others(self, worker: str) -> list[list[dict[str, str]]]:
+        """What each other worker has marked as running.
 
         A mark is only set under its pass's lock, so for whoever holds that lock the marking worker is dead.
         """
-        found = set()
-        for path in (self.folder / "running").iterdir():
-            if path.suffix != ".tmp" and path.name != worker and (pair := self.running(path.name)):
-                found.add(pair["key"])
-        return found
+        names = [path.name for path in (self.folder / "running").iterdir() if path.suffix != ".tmp"]
+        return [pairs for name in names if name != worker and (pairs := self.running(name))]
+
+    def blame(self, pairs: Sequence[Mapping[str, str]]) -> None:
+        """Say that a worker died while it ran these: one pair has failed, several are suspects."""
+        for pair in pairs:
+            if len(pairs) > 1:
+                (self.folder / "suspects" / pair["key"]).touch()
+            elif not self.has(pair["key"]):
+                self.put(pair["key"], process_died(pair["model"], pair["shift"]))
+
+    def suspects(self, key: str) -> bool:
+        """Whether a pair is one of several that a worker died of."""
+        return (self.folder / "suspects" / key).exists()
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """An opened model; used by one thread at a time.
+    """An opened model, for any thread; those that show it canvases on its own device take turns.
 
     A prediction depends on its image alone: never on the other images of the batch, their order or number.
 
@@ -73,6 +74,7 @@ class Model:
         self._preprocess = Preprocessor(plan.preprocess, self._network.input, self._file)
         self._enhancer = Enhancer(networks[1], files[1]) if networks[1] and files[1] else None
         self._portions = Portions(self._network.batch, fixed=self._network.input.shape[0] is not None)
+        self._turn = threading.Lock()
         self.provenance = provenance
         self.gpu = self._network.gpu
 
@@ -148,7 +150,8 @@ class Model:
             images: NDArray[Any] = self._enhancer(canvases) if self._enhancer else canvases
             raw = self._network.run(self._preprocess(images, keep_size), self._output)
         else:
-            raw = self._on_device(canvases, keep_size)
+            with self._turn:
+                raw = self._on_device(canvases, keep_size)
         return scores_of(raw, self._classes, self._file)
 
     @cached_property

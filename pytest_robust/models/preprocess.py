@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -80,7 +81,7 @@ class Rule(ABC, Generic[A]):
             keep_size: feed the images at the size they have, whatever `preprocess.size` says.
 
         Returns:
-            The model's layout and type, C-contiguous; valid until the next call.
+            The model's layout and type, C-contiguous; valid until the next call in this thread.
 
         Raises:
             RobustError: the model or a crop cannot take images of that size.
@@ -125,7 +126,10 @@ class Rule(ABC, Generic[A]):
 class Preprocessor(Rule["NDArray[Any]"]):
     """The rule for arrays."""
 
-    _buffer = np.empty(0, np.float32)
+    def __init__(self, plan: Preprocess, target: ImageInput, file: ModelFile) -> None:
+        """Take the rule; see `Rule`."""
+        super().__init__(plan, target, file)
+        self._kept = threading.local()
 
     def _resized(self, images: NDArray[Any], size: int) -> NDArray[Any]:
         return np.stack([_resized(image, size) for image in images])
@@ -138,14 +142,15 @@ class Preprocessor(Rule["NDArray[Any]"]):
             pixels = images if images.dtype == np.uint8 else np.rint(images).astype(np.uint8)
             pixels = pixels[..., list(self._order)]
             return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2) if planar else pixels)
-        # One kept buffer: fresh memory for every batch costs more in page faults than the arithmetic.
-        if self._buffer.shape != shape:
-            self._buffer = np.empty(shape, np.float32)
+        # One buffer per thread: fresh memory for every batch costs more in page faults than the arithmetic.
+        buffer: NDArray[np.float32] | None = getattr(self._kept, "buffer", None)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._kept.buffer = np.empty(shape, np.float32)
         for index, channel in enumerate(self._order):
-            into = self._buffer[:, index] if planar else self._buffer[..., index]
+            into = buffer[:, index] if planar else buffer[..., index]
             np.multiply(images[..., channel], self._factor[index], out=into, dtype=np.float32)
             np.add(into, self._shift[index], out=into)
-        return self._buffer if self._target.dtype == np.float32 else self._buffer.astype(self._target.dtype)
+        return buffer if self._target.dtype == np.float32 else buffer.astype(self._target.dtype)
 
 
 def described(plan: Preprocess, output: str | None, offset: int) -> str:

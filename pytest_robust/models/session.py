@@ -101,10 +101,10 @@ class Network:
         Raises:
             RobustError: the model fails, or gives another number of rows than it got.
         """
-        parts = []
-        for start in range(0, len(tensor), self.batch):
-            rows = tensor[start : start + self.batch]
-            missing = self.batch - len(rows)
+        parts, batch = [], self.batch  # another thread may have to lessen it meanwhile
+        for start in range(0, len(tensor), batch):
+            rows = tensor[start : start + batch]
+            missing = batch - len(rows)
             full = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
             made = self._once(full, output)
             parts.append(made[: len(rows)])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from pytest_robust.errors import RobustError
 from pytest_robust.shifts.rng import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,7 +77,7 @@ def make(
         check_made(shift, len(bits[here]), made, np.ndarray, np.uint8)
         return made
 
-    with _opencv_on_one_thread():
+    with _opencv_on_one_thread:
         if share == len(bits):
             return part(0)
         with ThreadPoolExecutor(threads) as pool:
@@ -108,13 +108,29 @@ def check_made(shift: PixelShift, count: int, made: Any, kind: type[Any], uint8:
     )
 
 
-@contextmanager
-def _opencv_on_one_thread() -> Iterator[None]:
-    import cv2
+class _OneThread:
+    """Keeps OpenCV, whose number of threads is the process's, from starting any while a shift is made somewhere."""
 
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = self._before = 0
+
+    def __enter__(self) -> None:
+        import cv2
+
+        with self._lock:
+            if not self._inside:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        import cv2
+
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                cv2.setNumThreads(self._before)
+
+
+_opencv_on_one_thread = _OneThread()

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pytest_robust.data import open_dataset
 from pytest_robust.engine import passes, placement
 from pytest_robust.engine.canvases import stream_canvases
-from pytest_robust.engine.passes import Part, Take, batch_size_for, join, run_pass
+from pytest_robust.engine.parts import Part, join
+from pytest_robust.engine.passes import Take, batch_size_for, run_pass
 from pytest_robust.engine.placement import Device, Host, Placement
 from pytest_robust.measurement import Measurement
 from pytest_robust.models import Model
@@ -34,7 +35,7 @@ IMAGES = np.random.default_rng(3).integers(0, 256, (COUNT, 12, 10, 3), np.uint8)
 def canvases(folder: Path) -> Any:
     path = folder / "data.npz"
     np.savez(path, x=IMAGES, y=np.arange(COUNT) % 3)
-    return stream_canvases(open_dataset(DatasetPlan("npz", MARK, text_of(path), classes=3)), Geometry(), 1)
+    return stream_canvases(open_dataset(DatasetPlan("npz", MARK, text_of(path), classes=3)), Geometry())
 
 
 def column(suite: str, name: str, severity: float | None) -> ShiftPlan:
@@ -46,7 +47,7 @@ def column(suite: str, name: str, severity: float | None) -> ShiftPlan:
 def shown(folder: Path, shift: ShiftPlan, *models: Model, batch: int = 8) -> list[Measurement]:
     takes = [Take(str(number), model) for number, model in enumerate(models)]
     given = canvases(folder)
-    part: Part = run_pass(shift, 1, given, None, takes, batch, lambda name: None, lambda done, total: None)
+    part: Part = run_pass(shift, 1, given, None, takes, batch, 2, lambda names: None, lambda done, total: None)
     made = [join(take.name, [part], shift, given.dataset, given.shape, None) for take in takes]
     assert all(isinstance(one, Measurement) for one in made), made
     return made  # type: ignore[return-value]

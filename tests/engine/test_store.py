@@ -55,10 +55,13 @@ def test_a_damaged_entry_is_a_failure_and_never_a_wrong_number(tmp_path: Path, d
     assert "damaged" in found.sentence
 
 
+PAIR = {"key": "pair", "model": "net", "shift": "fog-3"}
+
+
 def die_holding(folder: Path) -> None:
     store = RunStore(folder)
     store.lock("pass").acquire()
-    store.mark_running("gw7", {"key": "pair", "model": "net", "shift": "fog-3"})
+    store.mark_running("gw7", [PAIR])
     os._exit(9)
 
 
@@ -69,12 +72,32 @@ def test_a_dead_workers_lock_is_free_and_its_mark_tells_what_it_ran(tmp_path: Pa
     assert process.exitcode == 9
     store = RunStore(tmp_path)
     with store.lock("pass").acquire(timeout=0):
-        assert store.died_in("gw1") == {"pair"}
-    assert store.died_in("gw7") == set()
-    assert store.running("gw7") == {"key": "pair", "model": "net", "shift": "fog-3"}
+        assert store.others("gw1") == [[PAIR]]
+    assert store.others("gw7") == []
+    assert store.running("gw7") == [PAIR]
     assert "net on fog-3" in process_died("net", "fog-3").sentence
-    store.mark_running("gw7", None)
-    assert store.running("gw7") is None
+    store.mark_running("gw7", ())
+    assert store.running("gw7") == []
+
+
+def test_one_pair_is_to_blame_and_of_several_each_is_suspect(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.blame([PAIR])
+    assert store.get("pair") == process_died("net", "fog-3")
+    assert not store.suspects("pair")
+    others = [{**PAIR, "key": key} for key in ("one", "two")]
+    store.blame(others)
+    assert [store.has(key) for key in ("one", "two")] == [False, False]
+    assert [store.suspects(key) for key in ("one", "two", "three")] == [True, True, False]
+    store.blame(others[:1])
+    assert store.get("one") == process_died("net", "fog-3")
+
+
+def test_what_a_pair_measured_outlives_the_death_of_its_worker(tmp_path: Path) -> None:
+    store, failure = RunStore(tmp_path), Failure("measured")
+    store.put("pair", failure)
+    store.blame([PAIR])
+    assert store.get("pair") == failure
 
 
 def test_only_one_holds_the_lock_of_a_pass(tmp_path: Path) -> None:

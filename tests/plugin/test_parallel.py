@@ -1,11 +1,14 @@
 """Many processes: the same verdicts, each shift made once, and the truth about a worker that died."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import pytest_robust
 from tests.folder import Folder
 from tests.plugin.project import NET, SPEC, Project
 
@@ -79,12 +82,6 @@ Model.predict = dying
 
 def crash_on(project: Project, model: Path, shift: str, severity: float) -> None:
     """Let a worker be killed while it shows `shift` to `model`."""
-    import hashlib
-
-    import numpy as np
-
-    import pytest_robust
-
     images = np.load(project.path / "data.npz")["x"][:1]
     shifted = pytest_robust.apply_shift(images, shift, severity, ids=["000000"])
     project.pytester.makeconftest(
@@ -109,6 +106,38 @@ def test_a_killed_worker_is_one_error_for_the_pair_it_ran_and_no_other_case_is_l
     cells = {cell["id"]: cell for cell in json.loads((project.path / "out.json").read_text())["cells"]}
     assert sorted(cells) == sorted(names)
     assert [name for name, cell in cells.items() if cell["verdict"] == "ERROR"] == [
+        "specs/small.yaml::weak::imagenet-c.contrast-1"
+    ]
+
+
+TWO_LANES = """
+
+os.sched_getaffinity = lambda process: {0, 1, 2, 3}
+
+def slow(self, canvases, **options):
+    if self.provenance.model_sha256 != %r and len(canvases) < 200:
+        import time
+        time.sleep(0.4)
+    return dying(self, canvases, **options)
+
+Model.predict = slow
+"""
+
+
+def test_a_worker_that_died_of_one_of_several_pairs_costs_the_others_nothing(project: Project) -> None:
+    names = two_models(project)
+    project.edit("  - {max_regression: 0.02, max_negative_flips: 0.05}\n", "")
+    weak = project.path / "weak.onnx"
+    crash_on(project, weak, "contrast", 1)
+    conftest = project.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + TWO_LANES % hashlib.sha256(weak.read_bytes()).hexdigest())
+    # of 300 images the second batch holds 100: the other model is still shown it when the first kills the worker
+    run = project.run("-n2", "--robust-batch-size=200", "--robust-report=out.json", process=True)
+    assert run.text.count("replacing crashed worker") == 2, run.text
+    assert run.outcomes == {"passed": len(names) - 1, "failed": 1}, run.text
+    cells = {cell["id"]: cell["verdict"] for cell in json.loads((project.path / "out.json").read_text())["cells"]}
+    assert sorted(cells) == sorted(names)
+    assert [name for name, verdict in cells.items() if verdict == "ERROR"] == [
         "specs/small.yaml::weak::imagenet-c.contrast-1"
     ]
 

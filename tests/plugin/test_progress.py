@@ -14,7 +14,7 @@ from pytest_robust.models import Model
 predict = Model.predict
 
 def slow(self, canvases, **options):
-    time.sleep(0.35)
+    time.sleep(0.8)
     return predict(self, canvases, **options)
 
 Model.predict = slow

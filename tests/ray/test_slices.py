@@ -15,7 +15,8 @@ from hypothesis import strategies as some
 
 from pytest_robust.engine.cache import Cache
 from pytest_robust.engine.opened import Opened
-from pytest_robust.engine.passes import DIGESTED, Part, Take, damage, join, run_pass
+from pytest_robust.engine.parts import DIGESTED, Part, damage, join
+from pytest_robust.engine.passes import Take, run_pass
 from pytest_robust.engine.slices import LEAST, slices
 from pytest_robust.engine.store import Failure
 from pytest_robust.in_process import collect
@@ -64,7 +65,8 @@ def measured(
             derived,
             takes,
             batch,
-            lambda name: None,
+            2,
+            lambda names: None,
             lambda done, total: None,
         )
         parts.append(pickle.loads(pickle.dumps(part)))
