@@ -7,7 +7,8 @@
 For each set of models, in one run: pure inference of as many images at the best batch size and the same number of
 threads; then pytest as a subprocess over ImageNet-C, 15 corruptions x 5 severities and clean, with nothing stored
 and every image decoded (cold), with the decoded images at hand (warm), and again with everything stored (again).
-Pure inference is measured before and after, and the mean of both is the yardstick. --peer names a Python that
+Pure inference is measured before and after, and the mean of both is the yardstick. First of all comes the collection
+of 10,000 cells. --peer names a Python that
 has imagecorruptions and onnxruntime, for the loop that one would write by hand: load, corrupt, infer, repeat.
 --memory shows the peak of the resident memory over 400, 4,000 and 40,000 images. FOLDER is that of the
 developers' models and images, by default $PYTEST_ROBUST_DATA.
@@ -20,6 +21,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import startup
 
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
 CELLS = 76
@@ -188,7 +192,10 @@ def gate(folder: Path, *options: str) -> Run:
     watcher.join()
     if not report.exists():
         raise SystemExit(b"".join(said).decode())
-    return Run(seconds, first, peak["RssAnon"] / 1024, peak["VmHWM"] / 1024, json.loads(report.read_text()))
+    found = json.loads(report.read_text())
+    if errors := [cell["reasons"] for cell in found["cells"] if cell["verdict"] == "ERROR"]:
+        raise SystemExit(f"{len(errors)} cells could not be measured: {errors[0]}")
+    return Run(seconds, first, peak["RssAnon"] / 1024, peak["VmHWM"] / 1024, found)
 
 
 def _watch(process: subprocess.Popen[bytes], peak: dict[str, int]) -> None:
@@ -251,21 +258,28 @@ def measure(case: Case, given: argparse.Namespace) -> None:
 def memory(given: argparse.Namespace) -> None:
     """Print the peak memory over growing numbers of images, the same pictures under many names."""
     case = cases(given)[0]
+    model = case.models[0]
+    if not given.model:  # the least of them: it is the images that are many
+        model = Model(given.data.resolve() / "models" / "mobilenet_v1_025_128_fp32.onnx", 128, HALVES)
     print("| images | seconds | peak MiB, own | peak MiB, with mapped files |\n|---|---|---|---|")
     for count in (400, 4_000, 40_000):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "pytest.ini").write_text("[pytest]\n")
+            (folder / "images").mkdir()
+            rows = ["file,label"]
             for index in range(count):
                 source = case.files[index % len(case.files)]
-                target = folder / "images" / f"{index % 10}" / f"{index:06d}{source.suffix}"
-                target.parent.mkdir(parents=True, exist_ok=True)
+                target = folder / "images" / f"{index:06d}{source.suffix}"
                 target.symlink_to(source)
+                rows.append(f"{target.name},{index % 10}")
+            (folder / "labels.csv").write_text("\n".join(rows))
+            geometry = f"{{resize: {model.size * 8 // 7}, crop: {model.size}}}"
             lines = [
                 "format: 1",
-                f"dataset: {{source: folder, path: images, geometry: {{resize: 256, crop: {case.models[0].size}}}}}",
+                f"dataset: {{source: manifest, path: images, labels: labels.csv, geometry: {geometry}}}",
                 "models:",
-                case.models[0].line("net"),
+                model.line("net"),
                 "shifts:",
                 "  - {suite: imagenet-c, corruptions: [brightness], severities: [3]}",
                 "",
@@ -273,6 +287,23 @@ def memory(given: argparse.Namespace) -> None:
             (folder / "net.yaml").write_text("\n".join(lines))
             run = gate(folder, "--robust-no-cache")
             print(f"| {count} | {run.seconds:.0f} | {run.anonymous:.0f} | {run.resident:.0f} |", flush=True)
+
+
+def collection() -> None:
+    """Print how long pytest takes over nothing, and over the collection of 10,000 cells."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        (folder / "test_nothing.py").write_text("def test_nothing(): pass\n")
+        (folder / "big.yaml").write_text(startup.spec(models=100, multiples=99))
+        for label, argument in (("one empty test", "test_nothing.py"), ("10,000 cells", "--robust-spec=big.yaml")):
+            startup.seconds(folder, argument)
+            times = []
+            for _ in range(5):
+                started = time.perf_counter()
+                startup.seconds(folder, argument)
+                times.append(time.perf_counter() - started)
+            print(f"collecting {label}: {statistics.median(times):.2f} s")
 
 
 def main() -> None:
@@ -297,6 +328,7 @@ def main() -> None:
     if given.memory:
         memory(given)
         return
+    collection()
     print(f"{given.threads} threads; pytest and pure inference in seconds of wall time, one beside the other")
     print(
         "| models | images | pure, ms an image | cold | warm | by hand | cold, s | again, s | first verdict, s | MiB |"

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_robust.engine.cache import Cache
     from pytest_robust.spec.plan import Geometry
 
+Mapped = np.memmap[Any, np.dtype[np.uint8]]
 _KIND = "canvases"
 
 _SHARE = 0.5
@@ -43,7 +45,7 @@ class Kept:
     """Canvases in a mapped file: uint8 (n, H, W, 3), with the CRC-32 of each, and which were found to agree."""
 
     path: Path
-    canvases: NDArray[np.uint8]
+    canvases: Mapped
     checksums: NDArray[np.uint32]
     checked: NDArray[np.bool_]
 
@@ -64,23 +66,22 @@ class Canvases:
     damaged: set[int] = field(default_factory=set)
 
     def at(self, positions: range) -> NDArray[np.uint8]:
-        """Some canvases, uint8 (len(positions), H, W, 3), which must not be written to; for any thread."""
+        """Some canvases, a new array, uint8 (len(positions), H, W, 3); for any thread."""
         if self.kept is not None:
             return self._sound(self.kept, positions)
         return np.stack([self._decode(position) for position in positions])
 
     def _sound(self, kept: Kept, positions: range) -> NDArray[np.uint8]:
-        images = kept.canvases[positions.start : positions.stop]
-        for position in positions:
+        images = np.array(kept.canvases[positions.start : positions.stop])
+        _let_go(kept.canvases, positions)
+        for position, image in zip(positions, images, strict=True):
             if not kept.checked[position]:
-                if _checksum(kept.canvases[position]) != kept.checksums[position]:
+                if _checksum(image) != kept.checksums[position]:
                     self.damaged.add(position)
                     remove(kept.path)
                 kept.checked[position] = True
-        if broken := self.damaged.intersection(positions):
-            images = np.array(images)
-            for position in broken:
-                images[position - positions.start] = self._decode(position)
+        for position in self.damaged.intersection(positions):
+            images[position - positions.start] = self._decode(position)
         return images
 
     def _decode(self, position: int) -> NDArray[np.uint8]:
@@ -185,8 +186,10 @@ def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int
         _reserve(temporary)
 
         def fill(position: int) -> None:
-            target[position] = decode(dataset, geometry, shape, position)
-            checksums[position] = _checksum(target[position])
+            canvas = decode(dataset, geometry, shape, position)
+            target[position] = canvas
+            checksums[position] = _checksum(canvas)
+            _let_go(target, range(position, position + 1))
 
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(fill, range(count)):
@@ -203,6 +206,18 @@ def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int
     if kept is None:
         raise OSError(f"{path} is gone")
     return kept
+
+
+def _let_go(canvases: Mapped, positions: range) -> None:
+    """Take the pages of some canvases off this process, where they would gather; the file keeps what they hold."""
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    mapped: object = canvases.base
+    assert isinstance(mapped, mmap.mmap), "the canvases lie in a mapped file"
+    size = math.prod(canvases.shape[1:])
+    start, stop = (canvases.offset + size * position for position in (positions.start, positions.stop))
+    page = start // mmap.PAGESIZE * mmap.PAGESIZE
+    mapped.madvise(mmap.MADV_DONTNEED, page, stop - page)
 
 
 def _checksum(canvas: NDArray[np.uint8]) -> int:

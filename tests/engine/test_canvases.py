@@ -1,6 +1,7 @@
 """Canvases: decoded once into a shared file, or streamed where that file would be too large."""
 
 import multiprocessing
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +80,32 @@ def test_images_of_different_sizes_need_a_geometry(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_the_canvases_cannot_be_written_to(tmp_path: Path) -> None:
+def test_writing_to_canvases_changes_none_of_those_that_are_kept(tmp_path: Path) -> None:
     made = opened(folder(tmp_path, [(8, 8)] * 2), Geometry(), tmp_path)
-    images = made.at(range(2))
-    with pytest.raises(ValueError, match="read-only"):
-        images[0] = 0
+    before = made.at(range(2)).copy()
+    made.at(range(2))[:] = 7
+    np.testing.assert_array_equal(made.at(range(2)), before)
+
+
+def resident() -> int:
+    """Resident memory of this process, in bytes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return 1024 * int(found[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
+def test_reading_canvases_leaves_no_pages_of_the_file_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, x=np.ones((1024, 256, 256, 3), np.uint8), y=np.zeros(1024, np.int64))
+    dataset = open_dataset(DatasetPlan("npz", MARK, PathText(path.name, tmp_path, MARK), classes=1))
+    made = canvases.open_canvases(dataset, Geometry(), Cache(tmp_path / "cache", 1 << 30), threads=1)
+    assert made.kept is not None
+    made.at(range(8))
+    before = resident()
+    for start in range(0, 1024, 8):
+        made.at(range(start, start + 8))
+    assert resident() - before < 64 << 20, "192 MiB were read"
 
 
 def test_the_key_is_of_contents_and_geometry_and_not_of_places(tmp_path: Path) -> None:
