@@ -62,6 +62,7 @@ class Recipe:
         every: train on every n-th image, for about as many steps.
         decay: weight decay.
         smoothing: of the labels.
+        clip: the largest norm of a step's gradient; without normalisation one bad batch can end the training.
         seeds: how many nets there are of it.
     """
 
@@ -71,6 +72,7 @@ class Recipe:
     every: int = 1
     decay: float = 5e-4
     smoothing: float = 0.0
+    clip: float | None = None
     seeds: int = 3
 
 
@@ -87,7 +89,7 @@ RECIPES = {
     "coresnet": Recipe(nets.coresnet, seeds=1),
     "dacnn": Recipe(nets.dacnn, seeds=1),
     "vgg": Recipe(nets.vgg, seeds=1),
-    "nf": Recipe(NormalizerFree),
+    "nf": Recipe(NormalizerFree, clip=1.0),
     "rs": Recipe(resnet_rs, augment=lambda seed, _: RandAugment(seed=seed), decay=4e-5, smoothing=0.1),
     "estimated": Recipe(augment=lambda seed, folder: replace(estimated(folder), seed=seed)),
 }

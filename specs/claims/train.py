@@ -89,6 +89,8 @@ def train(
             loss = len(views) * functional.cross_entropy(logits, wanted, label_smoothing=recipe.smoothing)
             optimiser.zero_grad()
             loss.backward()
+            if recipe.clip is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
             optimiser.step()
             schedule.step()
     return baked(net).eval()
