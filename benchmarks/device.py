@@ -19,24 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from pytest_robust.spec.mce import IMAGENET_C, STAND_INS
+
 SIDE = 224
-NAMES = (
-    "gaussian_noise",
-    "shot_noise",
-    "impulse_noise",
-    "defocus_blur",
-    "glass_blur",
-    "motion_blur",
-    "zoom_blur",
-    "snow",
-    "frost_procedural",
-    "fog",
-    "brightness",
-    "contrast",
-    "elastic_transform",
-    "pixelate",
-    "jpeg_compression",
-)
+NAMES = [STAND_INS.get(name, name) for name in IMAGENET_C]
 ANY: dict[str, tuple[float | None, ...]] = {
     "clean": (None,),
     "one-per-sample": (None,),

@@ -31,23 +31,6 @@ INSTALL = (
     "python3.11 -m venv peer && peer/bin/pip install imagecorruptions 'numpy<2' 'scikit-image<0.20' "
     "'opencv-python<4.12' 'setuptools<80', then run this again with --peer peer/bin/python"
 )
-NAMES = (
-    "gaussian_noise",
-    "shot_noise",
-    "impulse_noise",
-    "defocus_blur",
-    "glass_blur",
-    "motion_blur",
-    "zoom_blur",
-    "snow",
-    "frost",
-    "fog",
-    "brightness",
-    "contrast",
-    "elastic_transform",
-    "pixelate",
-    "jpeg_compression",
-)
 EXACT = {"defocus_blur": 1, "zoom_blur": 1, "brightness": 1, "contrast": 1, "pixelate": 0}
 """How many levels a pixel may differ by."""
 OTHER_RULE = {"elastic_transform"}
@@ -85,19 +68,19 @@ def best(run: Any, count: int, repeats: int) -> float:
     return min(found)
 
 
-def shifts(severity: int, textures: str | None) -> list[tuple[Any, dict[str, Any]]]:
+def shifts(severity: int, textures: str | None) -> dict[str, tuple[Any, dict[str, Any]]]:
     """The 15 shifts with their numbers; frost by our own pictures where there are no photographs."""
+    # imported here: the interpreter of --peer runs this file too, and need not have the package
     from pytest_robust.registry import pixel_shift
+    from pytest_robust.spec.mce import IMAGENET_C, STAND_INS
 
-    found = []
-    for name in NAMES:
+    found = {}
+    for name in IMAGENET_C:
         asked: dict[str, Any] = {"severity": severity, "table": SIDE}
-        if name == "frost" and textures is None:
-            name = "frost_procedural"
-        elif name == "frost":
+        if name == "frost" and textures is not None:
             asked["textures"] = textures
-        shift = pixel_shift("imagenet-c", name)
-        found.append((shift, shift.resolve(asked, SIDE, SIDE)))
+        shift = pixel_shift("imagenet-c", name if "textures" in asked else STAND_INS.get(name, name))
+        found[name] = shift, shift.resolve(asked, SIDE, SIDE)
     return found
 
 
@@ -106,9 +89,10 @@ def ours(images: np.ndarray[Any, Any], severity: int, textures: str | None, roun
     from pytest_robust.shifts.streams import make
 
     ids, count = [str(position) for position in range(len(images))], len(images)
-    times, made = np.full((len(NAMES), 2), np.inf), []
+    chosen = shifts(severity, textures)
+    times, made = np.full((len(chosen), 2), np.inf), []
     for turn in range(rounds):
-        for row, (shift, numbers) in zip(times, shifts(severity, textures), strict=True):
+        for row, (shift, numbers) in zip(times, chosen.values(), strict=True):
             for threads in (1, 2):
                 run = partial(make, shift, images, ids, 0, numbers, threads=threads)
                 row[threads - 1] = min(row[threads - 1], best(run, count, 7))
@@ -116,7 +100,7 @@ def ours(images: np.ndarray[Any, Any], severity: int, textures: str | None, roun
                 made.append(make(shift, images, ids, 0, numbers))
                 assert np.array_equal(run(), made[-1]), f"{shift.name} hangs on the number of threads"
     together = np.column_stack([times, processes(images, severity, textures, rounds)])
-    return dict(zip(NAMES, zip(together.tolist(), made, strict=True), strict=True))
+    return dict(zip(chosen, zip(together.tolist(), made, strict=True), strict=True))
 
 
 def processes(images: np.ndarray[Any, Any], severity: int, textures: str | None, rounds: int) -> Any:
@@ -143,8 +127,9 @@ def in_step(
     from pytest_robust.shifts.streams import make
 
     ids = [str(position) for position in range(len(images))]
-    times = np.empty((len(NAMES), repeats))
-    for row, (shift, numbers) in zip(times, shifts(severity, textures), strict=True):
+    chosen = shifts(severity, textures).values()
+    times = np.empty((len(chosen), repeats))
+    for row, (shift, numbers) in zip(times, chosen, strict=True):
         make(shift, images, ids, 0, numbers)
         for repeat in range(repeats):
             barrier.wait()
@@ -163,7 +148,7 @@ def peer(images: np.ndarray[Any, Any], severity: int) -> dict[str, Any]:
 
     cv2.setNumThreads(1)
     results = {}
-    for name in NAMES:
+    for name in imagecorruptions.get_corruption_names():
         np.random.seed(0)
 
         def run(name: str = name) -> list[Any]:
@@ -180,7 +165,7 @@ def elsewhere(python: str, images: np.ndarray[Any, Any], severity: int) -> dict[
         np.save(given, images)
         subprocess.run([python, __file__, "--serve", str(given), str(made), "--severity", str(severity)], check=True)
         with np.load(made) as found:
-            return {name: (float(found[f"{name}-ms"]), found[name]) for name in NAMES}
+            return {name: (float(found[f"{name}-ms"]), found[name]) for name in found if f"{name}-ms" in found}
 
 
 def compare(
@@ -188,7 +173,7 @@ def compare(
 ) -> dict[str, str]:
     """What was found equal; an AssertionError where it is not."""
     said = {}
-    for name in NAMES:
+    for name in mine:
         if name == "frost" and textures is None:
             said[name] = "our own pictures of ice; --textures compares"
             continue
@@ -235,10 +220,10 @@ def main() -> None:
             theirs = peer(images, asked.severity)
         except Exception as error:  # any of its dependencies may be too new for it
             print(f"imagecorruptions does not run here ({type(error).__name__}: {error}). To compare: {INSTALL}\n")
-    said = compare(images, mine, theirs, asked.textures) if theirs else dict.fromkeys(NAMES, "")
+    said = compare(images, mine, theirs, asked.textures) if theirs else dict.fromkeys(mine, "")
     print(f"{SIDE} x {SIDE}, severity {asked.severity}, {len(images)} images, ms per image")
     print(f"{'':18} one core   two threads    two processes  {'imagecorruptions, one core' if theirs else ''}")
-    rows = [(name, mine[name][0], theirs[name][0] if theirs else None) for name in NAMES]
+    rows = [(name, mine[name][0], theirs[name][0] if theirs else None) for name in mine]
     total = [sum(column) for column in zip(*(times for _, times, _ in rows), strict=True)]
     for name, (one, threads, two), other in [*rows, ("sum", total, theirs and sum(row[2] or 0 for row in rows))]:
         ratio = f"{other:9.2f} {other / one:6.1f}x  {said.get(name, '')}" if other else ""

@@ -5,27 +5,30 @@ One bench per process. It knows no pytest; what it returns is plain and travels 
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_robust.aggregates import Circumstances, Results, judge_aggregate
+from pytest_robust.comparing import Goldens, gets_worse
+from pytest_robust.engine.clever import clever_of
+from pytest_robust.engine.drawn import with_draws
 from pytest_robust.engine.store import MeasurementError
 from pytest_robust.errors import RobustError
-from pytest_robust.golden import Comparable, GoldenFile, find, read
+from pytest_robust.metrics.attacked import AttackSummary, summary
+from pytest_robust.report.attacked import attack_record
 from pytest_robust.report.commands import repeated, typed
 from pytest_robust.report.failure import failure_text, worst_classes
 from pytest_robust.report.planned import profile_refusal
 from pytest_robust.report.record import cell_record
 from pytest_robust.same_samples import is_part, places
-from pytest_robust.settings import Settings, update_refusal
+from pytest_robust.spec.attack_limits import source_of
 from pytest_robust.verdict import (
+    AttackEvidence,
     Evidence,
-    GoldenEvidence,
     Judgement,
     Role,
     Verdict,
-    compare,
+    excused,
     fails,
     judge,
     updated,
@@ -33,9 +36,10 @@ from pytest_robust.verdict import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
+    from pytest_robust.engine.cache import Cache
     from pytest_robust.measurement import Measurement, Samples
+    from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import AggregatePlan, CellPlan, Plan
 
 
@@ -52,15 +56,6 @@ class Source(Protocol):
         """Release what is held."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Against:
-    """What a measurement was compared with: evidence and match by role, and why a role has none."""
-
-    evidence: Mapping[Role, GoldenEvidence]
-    missing: Mapping[Role, str]
-    matches: Mapping[Role, Comparable]
-
-
 class Bench:
     """Measures and judges the items of one process.
 
@@ -69,6 +64,7 @@ class Bench:
         engine: gives measurements.
         plans: what `planned` says of every spec that was collected, whether or not an item of it was selected.
         passes: gives the passes that this process has made since it was asked last.
+        cache: where scores are kept that an aggregate computes.
     """
 
     def __init__(
@@ -77,13 +73,14 @@ class Bench:
         engine: Source,
         plans: Sequence[Mapping[str, Any]] = (),
         passes: Callable[[], Sequence[str]] = tuple,
+        cache: Cache | None = None,
     ) -> None:
         self.settings = settings
         self.engine = engine
-        self._goldens: dict[tuple[Path, str], GoldenFile | None] = {}
         self._plans = list(plans)
-        self._refusals = {plan["spec"]: profile_refusal(plan["spec"], plan) for plan in plans}
+        self._goldens = Goldens(settings, {plan["spec"]: profile_refusal(plan["spec"], plan) for plan in plans})
         self._passes = passes
+        self._cache = cache
         self._samples_sent: set[str] = set()
 
     def close(self) -> None:
@@ -95,10 +92,12 @@ class Bench:
         try:
             measurement = self.engine.measure(cell, spec)
             samples = self.engine.samples(measurement)
+            measurement = with_draws(measurement, cell.shift, plan.seed, samples)
             clean = self._clean(spec, plan, cell, samples)
-            against = self._against(plan, spec, cell, measurement, samples)
+            against = self._goldens.against(plan, cell, measurement, samples)
         except RobustError as error:
             return self._failed(plan, spec, cell, error)
+        attack, source = _attack(cell, measurement, samples)
         evidence = Evidence(
             n=measurement.n,
             correct=measurement.correct,
@@ -107,14 +106,18 @@ class Bench:
             missing=against.missing,
             family=plan.family[cell.model.name],
             smoke=self.settings.smoke,
+            attack=None
+            if attack is None
+            else AttackEvidence(attack.success.attacked, attack.success.successes, attack.means, attack.transfer),
         )
         judgement = judge(evidence, cell.thresholds, plan.gate)
         latest = against.matches.get("latest")
-        worse = latest is not None and _worse(judgement, latest, measurement)
+        worse = latest is not None and gets_worse(judgement, latest, measurement)
         judged = judgement
-        if accepted := self._accepts(plan, spec, cell, judgement, latest, measurement, worse):
+        if accepted := self._goldens.accepts(plan, spec, cell, judgement, latest, measurement, worse):
             judgement = updated(judgement, evidence)
-        record = cell_record(spec, cell, judgement, measurement, samples, against.evidence.get("latest"))
+        told = None if attack is None else attack_record(source, attack)
+        record = cell_record(spec, cell, judgement, measurement, samples, against.evidence.get("latest"), told)
         record["reasons"] += measurement.notes
         report = self._report(plan, spec, cell, judgement, record)
         report["accepted"] = accepted
@@ -124,11 +127,12 @@ class Bench:
             "level": judged.level,
             "headline": judged.headline,
             "fails": fails(judged, plan.gate),
+            "expected": excused(judged, plan.gate),
         }
         report["lacks_latest"] = any(
-            found.verdict is Verdict.NO_GOLDEN and found.subject == "latest" for found in judged.findings
+            found.verdict is Verdict.NO_GOLDEN and found.subject == "latest" for found in judgement.findings
         )
-        report["stale_golden"] = self._is_stale(plan, spec, cell, measurement)
+        report["stale_golden"] = self._goldens.is_stale(plan, cell, measurement)
         worst = []
         if latest is not None:
             classes = (cell.shift.main or cell.shift.dataset).classes
@@ -156,12 +160,17 @@ class Bench:
 
         def results(cell: CellPlan) -> Results:
             measurement = self.engine.measure(cell, spec)
-            made = measurement.provenance
+            made, samples = measurement.provenance, self.engine.samples(measurement)
+            scores = None
+            if aggregate.kind == "clever":
+                scores = clever_of(cell, plan.seed, aggregate.options, measurement, samples, self.settings, self._cache)
             return Results(
-                self.engine.samples(measurement),
+                samples,
                 measurement.predicted,
                 scores=measurement.scores,
                 groups=measurement.groups,
+                attacked=measurement.attacked,
+                clever=scores,
                 origin=f"{made.device} ({made.device_class}), onnxruntime {made.onnxruntime}",
             )
 
@@ -170,10 +179,10 @@ class Bench:
         def golden(cell: CellPlan, role: Role) -> Results | str:
             measurement = self.engine.measure(cell, spec)
             samples = self.engine.samples(measurement)
-            against = self._against(plan, spec, cell, measurement, samples)
+            against = self._goldens.against(plan, cell, measurement, samples)
             match = against.matches.get(role)
             if match is None:
-                unusable[role] = unusable.get(role, False) or self._is_stale(plan, spec, cell, measurement)
+                unusable[role] = unusable.get(role, False) or self._goldens.is_stale(plan, cell, measurement)
                 return against.missing.get(role, "a smoke run compares with none")
             noisy = against.evidence[role].firm is not None
             recording, origin = match.recording, match.cell.origin
@@ -187,7 +196,7 @@ class Bench:
             )
 
         settings, commands = self.settings, self._commands(plan, spec)
-        writes = settings.update is not None and plan.golden is not None and not self._refusal(spec)
+        writes = settings.update is not None and plan.golden is not None and not self._goldens.refusal(spec)
         explained = settings.update == "all" and settings.reason is not None
         given = Circumstances(
             gate=plan.gate,
@@ -197,12 +206,13 @@ class Bench:
             **commands,
         )
         report = judge_aggregate(spec, aggregate, results, golden, given)
-        report["lacks_latest"], report["stale_golden"] = "latest" in unusable, unusable.get("latest", False)
+        report["lacks_latest"] = "latest" in unusable and not given.accepts
+        report["stale_golden"] = unusable.get("latest", False)
         if given.accepts:
             judged = judge_aggregate(spec, aggregate, results, golden, replace(given, accepts=None))
             report["accepted"] = judged["record"]["verdict"] != report["record"]["verdict"]
             report["judged"] = {name: judged["record"][name] for name in ("verdict", "level")}
-            report["judged"] |= {name: judged[name] for name in ("headline", "fails")}
+            report["judged"] |= {name: judged[name] for name in ("headline", "fails", "expected")}
         return report
 
     def attach_plans(self, report: dict[str, Any]) -> dict[str, Any]:
@@ -237,79 +247,6 @@ class Bench:
         at = places(samples, self.engine.samples(clean))
         return int((clean.predicted[at] == samples.labels).sum()), len(at)
 
-    def _golden(self, spec: str, folder: Path, model: str) -> GoldenFile | None:
-        if (folder, model) not in self._goldens:
-            self._goldens[folder, model] = read(folder, model, spec=spec)
-        return self._goldens[folder, model]
-
-    def _against(self, plan: Plan, spec: str, cell: CellPlan, measurement: Measurement, samples: Samples) -> _Against:
-        """Compare with the latest golden and the anchor.
-
-        Raises:
-            RobustError: a golden is damaged.
-        """
-        evidence: dict[Role, GoldenEvidence] = {}
-        missing: dict[Role, str] = {}
-        matches: dict[Role, Comparable] = {}
-        folders: dict[Role, Path] = {}
-        if plan.golden is None:
-            missing["latest"] = f"{plan.path.name} names no golden folder; add `golden: PATH`"
-        elif not self.settings.smoke:
-            folders["latest"] = plan.golden
-            if plan.anchor:
-                folders["anchor"] = plan.golden / plan.anchor
-        for role, folder in folders.items():
-            golden = self._golden(plan.owner, folder, cell.model.name)
-            if role == "anchor" and golden is None:
-                missing[role] = self._no_anchor(folder, cell.model.name)
-                continue
-            found = find(golden, cell.key, measurement, samples, any_device=plan.gate.golden_device == "any")
-            if isinstance(found, Comparable):
-                matches[role] = found
-                evidence[role] = _evidence(role, found, measurement, samples)
-            else:
-                frozen = "; no update changes an anchor: judge this case against [latest] alone, or freeze a newer one"
-                missing[role] = found.reason + frozen * (role == "anchor")
-        return _Against(evidence, missing, matches)
-
-    def _no_anchor(self, folder: Path, model: str) -> str:
-        """That a release was never frozen, and how to freeze what the golden is now."""
-        here, latest = typed(folder, self.settings.here), typed(folder.parent, self.settings.here)
-        copy = f"cp {shlex.quote(latest)}/{model}.* {shlex.quote(here)}/"
-        return (
-            f"no anchor {folder.name} of {model} in {here}; freeze the present golden with: "
-            f"mkdir -p {shlex.quote(here)} && {copy}"
-        )
-
-    def _is_stale(self, plan: Plan, spec: str, cell: CellPlan, measurement: Measurement) -> bool:
-        """Whether `--robust-update-new` would find the latest golden taken: by this cell, or by another model file."""
-        if plan.golden is None or self.settings.smoke:
-            return False
-        golden = self._golden(plan.owner, plan.golden, cell.model.name)
-        made = measurement.provenance
-        recording = golden.recordings.get(made.device_class) if golden else None
-        return recording is not None and (cell.key in recording.cells or recording.model_sha256 != made.model_sha256)
-
-    def _accepts(
-        self,
-        plan: Plan,
-        spec: str,
-        cell: CellPlan,
-        judgement: Judgement,
-        latest: Comparable | None,
-        measurement: Measurement,
-        worse: bool,
-    ) -> bool:
-        """Whether this run's update takes the cell: a plain regression needs a reason, an ERROR is never taken."""
-        if not self.settings.update or self._refusal(spec) or plan.golden is None:
-            return False
-        if judgement.verdict is Verdict.ERROR:
-            return False
-        if latest is None:
-            return self.settings.update == "all" or not self._is_stale(plan, spec, cell, measurement)
-        changed = bool((latest.cell.predicted != measurement.predicted).any())
-        return self.settings.update == "all" and changed and (not worse or self.settings.reason is not None)
-
     def _failed(self, plan: Plan, spec: str, cell: CellPlan, error: RobustError) -> dict[str, Any]:
         judgement = judge(Evidence(0, 0, error=str(error), smoke=self.settings.smoke), cell.thresholds, plan.gate)
         record = cell_record(spec, cell, judgement)
@@ -335,46 +272,24 @@ class Bench:
             "fails": fails(judgement, plan.gate),
             "headline": judgement.headline,
             "waiver": f"{waiver.reason}, {waiver.owner}, until {waiver.until}" if waiver else None,
+            "expected": excused(judgement, plan.gate),
             "accepted": False,
             "worse": False,
         }
-
-    def _refusal(self, spec: str) -> str | None:
-        """Why this run may not write the goldens of a spec, whatever it measures."""
-        return update_refusal(self.settings) or self._refusals.get(spec)
 
     def _commands(self, plan: Plan, spec: str) -> dict[str, Any]:
         """What the commands in a failure's text need to know of the run."""
         return {
             "options": repeated(self.settings, [model.name for model in plan.models], plan.profile),
             "path": typed(plan.path, self.settings.here),
-            "refusal": self._refusals.get(spec),
+            "refusal": self._goldens.refusals.get(spec),
         }
 
 
-def _worse(judgement: Judgement, latest: Comparable, measurement: Measurement) -> bool:
-    """Whether the golden would get worse: fewer right, or what the gate calls a regression or too many flips."""
-    bad = (Verdict.REGRESSED, Verdict.TOO_MANY_FLIPS)
-    return measurement.correct < latest.cell.correct or any(
-        finding.verdict in bad and finding.subject == "latest" for finding in judgement.findings
-    )
-
-
-def _evidence(role: Role, found: Comparable, measurement: Measurement, samples: Samples) -> GoldenEvidence:
-    recording, cell = found.recording, found.cell
-    flips = compare(samples.labels, cell.predicted, measurement.predicted)
-    here = measurement.provenance
-    firm = None
-    if (recording.device_class, cell.origin.onnxruntime) != (here.device_class, here.onnxruntime):
-        firm = compare(samples.labels, cell.predicted, measurement.predicted, near_tie=measurement.near_tie)
-    return GoldenEvidence(
-        role=role,
-        flips=flips,
-        firm=firm,
-        n=cell.n,
-        correct=cell.correct,
-        recorded=cell.origin.date,
-        device_class=recording.device_class,
-        onnxruntime=cell.origin.onnxruntime,
-        reason=cell.origin.reason or "",
-    )
+def _attack(cell: CellPlan, measurement: Measurement, samples: Samples) -> tuple[AttackSummary | None, str]:
+    """What an attack came to, and on which model; the source is the plan's, for a model may be renamed."""
+    model, attacked = cell.model.name, measurement.attacked
+    source = source_of(cell.shift, model) or model
+    if attacked is None or not measurement.n:
+        return None, source
+    return summary(attacked, measurement.predicted, samples.labels, transfer=source != model), source

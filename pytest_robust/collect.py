@@ -17,6 +17,7 @@ from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocat
 from pytest_robust.errors import RobustError
 from pytest_robust.registry import Registry, default_registry
 from pytest_robust.report.foresight import foresight
+from pytest_robust.report.outcomes import outcome, told
 from pytest_robust.settings import Settings
 from pytest_robust.sharding import declared, report_idle, shares
 from pytest_robust.spec.build import AbsentError, load_plan
@@ -143,8 +144,8 @@ class RobustItem(pytest.Item):
         self.user_properties.extend(bench.properties(report))
         if not report["fails"]:
             return
-        if report["waiver"]:
-            pytest.xfail(f"{report['headline']} (waived: {report['waiver']})")
+        if outcome(report) != "failed":
+            pytest.xfail(told(report))
         raise VerdictError(report["text"])
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -295,7 +296,7 @@ def select(session: pytest.Session) -> None:
     plans = declared(session.config, settings)
     if worker_input and plans:
         plans[0]["outlook"] = outlook(session.config)
-    bench = Bench(settings, engine, plans, engine.passes)
+    bench = Bench(settings, engine, plans, engine.passes, cache)
     session.config.add_cleanup(bench.close)
     session.stash[_BENCH] = bench
 

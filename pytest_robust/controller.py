@@ -18,6 +18,7 @@ from pytest_robust.report.counted import counted
 from pytest_robust.report.github import annotate, append_summary
 from pytest_robust.report.markdown import markdown
 from pytest_robust.report.notes import cell_notes, dropped
+from pytest_robust.report.outcomes import by_outcome, outcome
 from pytest_robust.report.structure import replace, structure, write_json
 from pytest_robust.report.table import rows
 from pytest_robust.report.terminal import draw
@@ -114,12 +115,7 @@ class Controller:
             cells=[report["record"] for report in self._reports.values() if report["kind"] == "cell"],
             aggregates=[report["record"] for report in self._reports.values() if report["kind"] == "aggregate"],
             measurements=measurements,
-            failed={name: report["headline"] for name, report in self._failed()},
-            waived={
-                name: f"{report['headline']} (waived: {report['waiver']})"
-                for name, report in self._reports.items()
-                if report["fails"] and report["waiver"]
-            },
+            **by_outcome(self._reports.values()),
             refused=writer.refused,
             errors=list(self._errors),
         )
@@ -188,7 +184,7 @@ class Controller:
         self._lines.append((text, markup))
 
     def _failed(self) -> list[tuple[str, dict[str, Any]]]:
-        return [entry for entry in self._reports.items() if entry[1]["fails"] and not entry[1]["waiver"]]
+        return [entry for entry in self._reports.items() if outcome(entry[1]) == "failed"]
 
     def _notes(self) -> Iterator[str]:
         """Lines on cells that passed and still want to be looked at, and how to record what has no golden."""
@@ -201,9 +197,8 @@ class Controller:
         if self.structure:
             yield from dropped(self.structure["run"])
             yield from (f"note on {note}" for note in cell_notes(self.structure["cells"]))
-        lacking = [report for report in self._reports.values() if report["record"]["verdict"] == "NO_GOLDEN"]
         # what lacks only its anchor says itself how to freeze one: no update does
-        missing = [report for report in lacking if report["lacks_latest"]]
+        missing = [report for report in self._reports.values() if report.get("lacks_latest")]
         stale = [report for report in missing if report["stale_golden"]]
         new = [report for report in missing if not report["stale_golden"]]
         if new:

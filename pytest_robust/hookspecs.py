@@ -13,7 +13,8 @@ def pytest_robust_register(registry: Registry) -> None:
 
     A shift is what it resolves its severity to for a canvas of some size, and what it does to a batch of images, uint8
     (N, H, W, 3), with these numbers; see `pytest_robust.shifts.base.PixelShift`. What it draws it draws from `bits`,
-    one stream per image, so that a picture's bytes hang on nothing but seed, parameters and id::
+    one stream per image, so that a picture's bytes hang on nothing but seed, parameters and id. Functions of yours are
+    called by one thread at a time, so they may keep a buffer between calls; what they return is copied::
 
         from pytest_robust.shifts.base import PixelShift
 

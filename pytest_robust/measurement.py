@@ -69,6 +69,24 @@ class Provenance:
         """Whether `auto` took the CPU although this onnxruntime is built for CUDA; `device` then says why."""
         return self.device.startswith("cpu (")
 
+    def to_plain(self) -> dict[str, Any]:
+        """The provenance as plain values."""
+        return {
+            "model_sha256": self.model_sha256,
+            "onnxruntime": self.onnxruntime,
+            "providers": list(self.providers),
+            "device": self.device,
+            "device_class": self.device_class,
+            "geometry": self.geometry,
+            "preprocess": self.preprocess,
+            "options": dict(self.options),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Provenance:
+        """Rebuild what `to_plain` made."""
+        return cls(**{**plain, "providers": tuple(plain["providers"])})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
@@ -108,6 +126,65 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Attacked:
+    """What an attack did to every sample, and what the measured model made of it; arrays are of shape (n,).
+
+    Attributes:
+        source: name of the model that the images were crafted on; the measured model's own for a white-box attack.
+        tried: which samples were attacked: the source has their clean image right, bool.
+        success: which of them turned the source itself, confirmed by ONNX Runtime on the rounded image, bool.
+        clean: what the measured model predicts of the clean images, uint16.
+        distortions: l0, l1, l2 and linf of the change of every attacked image, pixels counting from 0 to 1; NaN where
+            the source was not turned, float32.
+        queries: how often the attack showed each sample to the source, uint32.
+        targets: the class that each sample was to be taken for, uint16; None where any wrong class would do.
+        near_target: whether that class is among the measured model's five most probable, bool; None without targets.
+    """
+
+    source: str
+    tried: NDArray[np.bool_]
+    success: NDArray[np.bool_]
+    clean: NDArray[np.uint16]
+    distortions: Mapping[str, NDArray[np.float32]]
+    queries: NDArray[np.uint32]
+    targets: NDArray[np.uint16] | None = None
+    near_target: NDArray[np.bool_] | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """The record as plain values."""
+        return {
+            "source": self.source,
+            "tried": np.packbits(self.tried).tobytes(),
+            "success": np.packbits(self.success).tobytes(),
+            "clean": self.clean.astype("<u2").tobytes(),
+            "distortions": {norm: values.astype("<f4").tobytes() for norm, values in self.distortions.items()},
+            "queries": self.queries.astype("<u4").tobytes(),
+            "targets": None if self.targets is None else self.targets.astype("<u2").tobytes(),
+            "near_target": None if self.near_target is None else np.packbits(self.near_target).tobytes(),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Attacked:
+        """Rebuild what `to_plain` made."""
+        clean = np.frombuffer(plain["clean"], "<u2").astype(np.uint16)
+
+        def bits(packed: bytes) -> NDArray[np.bool_]:
+            return np.unpackbits(np.frombuffer(packed, np.uint8), count=len(clean)).astype(np.bool_)
+
+        targets, near = plain["targets"], plain["near_target"]
+        return cls(
+            plain["source"],
+            bits(plain["tried"]),
+            bits(plain["success"]),
+            clean,
+            {norm: np.frombuffer(raw, "<f4").astype(np.float32) for norm, raw in plain["distortions"].items()},
+            np.frombuffer(plain["queries"], "<u4").astype(np.uint32),
+            None if targets is None else np.frombuffer(targets, "<u2").astype(np.uint16),
+            None if near is None else bits(near),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
     """Predictions of one model under one shift.
 
@@ -118,10 +195,12 @@ class Measurement:
         correct: how many predictions equal the true label.
         parameters: the shift's parameters after resolution for the canvas size.
         canvas_digest: sha256 over the first 32 shifted canvases.
-        seconds: time spent on ``decode``, ``shift``, ``inference`` and in ``total``.
+        seconds: time spent on ``decode``, ``shift``, ``inference`` and in ``total``; of that on ``craft``, where the
+            images of an attack were crafted for this cell.
         groups: ``column=value`` -> {n, correct}, where the data set has group columns.
         notes: sentences on the samples that a reader of the result must know.
         scores: what the probabilities say, where the spec asks for it.
+        attacked: what an attack did, where the shift is one.
     """
 
     samples: str
@@ -138,6 +217,7 @@ class Measurement:
     groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     scores: Scores | None = None
+    attacked: Attacked | None = None
 
     @property
     def n(self) -> int:
@@ -165,22 +245,13 @@ class Measurement:
             "groups": {name: dict(counts) for name, counts in self.groups.items()},
             "notes": list(self.notes),
             "scores": self.scores.to_plain() if self.scores else None,
-            "provenance": {
-                "model_sha256": self.provenance.model_sha256,
-                "onnxruntime": self.provenance.onnxruntime,
-                "providers": list(self.provenance.providers),
-                "device": self.provenance.device,
-                "device_class": self.provenance.device_class,
-                "geometry": self.provenance.geometry,
-                "preprocess": self.provenance.preprocess,
-                "options": dict(self.provenance.options),
-            },
+            "attacked": self.attacked.to_plain() if self.attacked else None,
+            "provenance": self.provenance.to_plain(),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Measurement:
         """Rebuild what `to_plain` made."""
-        made = dict(plain["provenance"])
         predicted = np.frombuffer(plain["predicted"], "<u2").astype(np.uint16)
         packed = np.frombuffer(plain["near_tie"], np.uint8)
         return cls(
@@ -197,7 +268,8 @@ class Measurement:
             groups=plain["groups"],
             notes=tuple(plain["notes"]),
             scores=Scores.from_plain(plain["scores"]) if plain.get("scores") else None,
-            provenance=Provenance(**{**made, "providers": tuple(made["providers"])}),
+            attacked=Attacked.from_plain(plain["attacked"]) if plain.get("attacked") else None,
+            provenance=Provenance.from_plain(plain["provenance"]),
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_robust.errors import RobustError
 from pytest_robust.shifts import c_bar, clean, fourier, imagenet_c, lp, scaling
 from pytest_robust.shifts.suites import severity_suite
-from pytest_robust.views import natural, resolution, si_score, stored, swapped
+from pytest_robust.views import adversarial, fingerprint, natural, resolution, si_score, stored, swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,10 @@ _FAMILIES: tuple[Any, ...] = (
     fourier,
     swapped,
     si_score,
+    adversarial,
     natural,
     stored,
+    fingerprint,
 )
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -104,7 +106,7 @@ class Registry:
 
     def view(self, shift: ShiftPlan) -> View | None:
         """The view that a column asks for, None where it is a pixel shift."""
-        found = self._views.get((shift.suite, shift.shift))
+        found = self._views.get((shift.suite, shift.attack.name if shift.attack else shift.shift))
         return self._views["stored", "stored"] if found is None and shift.stored is not None else found
 
     def pixel_shift(self, suite: str, shift: str) -> PixelShift:

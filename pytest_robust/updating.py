@@ -10,6 +10,7 @@ from pytest_robust.errors import RobustError
 from pytest_robust.golden import Entry, propose, prune, read, stored_models, unused, write
 from pytest_robust.report.changes import change_lines
 from pytest_robust.report.counted import counted
+from pytest_robust.report.outcomes import outcome
 from pytest_robust.report.planned import profile_refusal
 from pytest_robust.settings import Settings, update_refusal
 
@@ -55,7 +56,7 @@ class GoldenWriter:
     def update(self, measurements: dict[str, Measurement], interruption: str | None) -> None:
         """Write what was accepted; what was not is reported as it was judged, with a sentence in `refused`."""
         taken_back = [report for report in self._refuse_unfit(measurements, interruption) if _take_back(report)]
-        failing = [report["id"] for report in taken_back if report["fails"] and not report["waiver"]]
+        failing = [report["id"] for report in taken_back if outcome(report) == "failed"]
         if failing:
             some = ", ".join(failing[:_SHOWN]) + ", ..." * (len(failing) > _SHOWN)
             self._say(f"FAILED after all, for its golden was not updated: {some}", red=True)
@@ -177,6 +178,7 @@ def _take_back(report: dict[str, Any]) -> bool:
         return False
     judged = report["judged"]
     report |= {"accepted": False, "headline": judged["headline"], "fails": judged["fails"]}
+    report["expected"] = judged["expected"]
     report["record"] |= {"verdict": judged["verdict"], "level": judged["level"]}
     return True
 

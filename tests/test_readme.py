@@ -13,6 +13,7 @@ from PIL import Image
 from pytest_robust.registry import catalog
 from pytest_robust.settings import CI_VARIABLES
 from pytest_robust.spec.build import load_plan
+from pytest_robust.verdict import Verdict
 from tests.onnx_models import classifier
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +26,7 @@ def blocks(language: str) -> list[str]:
 
 SPECS = [text for text in blocks("yaml") if text.startswith("format: 1\n")]
 PROFILES = next(text for text in blocks("yaml") if text.startswith("profiles:\n"))
+EXPECTED = next(text for text in blocks("yaml") if text.startswith("thresholds:\n"))
 WORKFLOWS = {text.split()[1]: text for text in blocks("yaml") if text.startswith("# .git")}
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
@@ -49,16 +51,27 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     for channel, name in enumerate(("cat", "dog")):
         (folder / "images" / name).mkdir(parents=True)
-        for number in range(20):
+        for number in range(12):
             pixels = random.integers(60, 180, (260, 300, 1), np.uint8).repeat(3, axis=2)
             pixels[..., channel] += 10 + number
             Image.fromarray(pixels).save(folder / "images" / name / f"{number:04}.jpg")
+            path = folder / "train" / name / f"{number:04}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels[::-1]).save(path)
     (folder / "models").mkdir()
-    weights = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+    weights = np.array([[0.9, 0.1], [0.1, 0.9], [0.5, 0.5]], np.float32)
     classifier(folder / "models" / "net.onnx", weights, size=224)
     classifier(folder / "models" / "net_v2.onnx", weights * 2, size=224)
+    classifier(folder / "models" / "other.onnx", weights[:, ::-1], size=224)
     (folder / "specs").mkdir()
     (folder / "specs" / "net.yaml").write_text(SPECS[0] + PROFILES)
+    for name, key in (
+        ("attacks", "suite: adversarial"),
+        ("fingerprint", "suite: fingerprint"),
+        ("enhanced", "enhancer:"),
+    ):
+        (text,) = (text for text in SPECS if key in text)
+        (folder / "specs" / f"{name}.yaml").write_text(text)
     return folder
 
 
@@ -82,11 +95,19 @@ def test_the_gate_refuses_the_worse_model_and_names_the_cells() -> None:
 
 
 def test_every_other_command_runs_in_the_order_of_the_text(own: Path) -> None:
-    assert len(ON_ONES_OWN) == 11
+    assert len(ON_ONES_OWN) == 18
     for command in ON_ONES_OWN:
         done = run(command, own)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    for name in ("golden/net/net.json", "report.json", "report.npz", "report.md", "junit.xml"):
+    for name in (
+        "golden/net/net.json",
+        "report.json",
+        "report.npz",
+        "report.md",
+        "junit.xml",
+        "transfer.png",
+        "models/dyntta.onnx",
+    ):
         assert (own / name).is_file(), name
 
 
@@ -99,8 +120,8 @@ def test_the_gate_passes_in_ci_too(own: Path) -> None:
 
 
 def test_every_spec_shown_is_valid(own: Path) -> None:
-    assert len(SPECS) + len(WORKFLOWS) + 1 == len(blocks("yaml")), "a block of YAML that no test looks at"
-    for number, text in enumerate([*SPECS, SPECS[0] + PROFILES]):
+    assert len(SPECS) + len(WORKFLOWS) + 2 == len(blocks("yaml")), "a block of YAML that no test looks at"
+    for number, text in enumerate([*SPECS, SPECS[0] + PROFILES, SPECS[0].replace("thresholds:\n", EXPECTED)]):
         path = own / "specs" / f"shown{number}.yaml"
         path.write_text(text)
         assert load_plan(path, catalog()).cells
@@ -112,7 +133,22 @@ def test_the_python_shown_runs(own: Path) -> None:
             [sys.executable, "-W", "error", "-c", text], cwd=own, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        assert "gaussian_noise" in done.stdout
+        assert ("(2, 32, 32, 3)" if "augment" in text else "gaussian_noise") in done.stdout
+
+
+def test_a_limit_that_is_known_not_to_hold_fails_once_it_holds(own: Path) -> None:
+    lines = SPECS[0].replace("thresholds:\n", EXPECTED).splitlines(keepends=True)
+    text = "".join(line for line in lines if "golden" not in line)
+    for floor, code, outcome in (("0.99", 0, "1 xfailed"), ("0.1", 1, "1 failed")):
+        (own / "specs" / "expected.yaml").write_text(text.replace("0.99", floor))
+        done = run("pytest --robust-spec specs/expected.yaml -rx -k jpeg_compression-5", own)
+        assert (done.returncode, outcome in done.stdout) == (code, True), done.stdout
+        assert "never seen in training" in done.stdout
+    assert "UNEXPECTED_PASS" in done.stdout
+
+
+def test_the_table_of_verdicts_is_complete() -> None:
+    assert re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE) == [one.name for one in Verdict]
 
 
 def test_the_table_of_shifts_is_complete() -> None:

@@ -11,7 +11,7 @@ from pytest_robust.aggregates.values import Results, on_one_set, settled
 from pytest_robust.errors import RobustError
 from pytest_robust.report.failure import aggregate_text
 from pytest_robust.report.record import aggregate_record
-from pytest_robust.verdict import Held, Role, Verdict, against_golden
+from pytest_robust.verdict import BREACHED, Held, Role, Verdict, against_golden, held_as_expected
 from pytest_robust.verdict.wording import no_golden, points
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def judge_aggregate(
     Returns:
         Plain values: ``record``, ``headline``, ``text``, ``fails`` and the rest of an item's report.
     """
-    value, held, notes = None, [], []
+    value, held, notes, details = None, [], [], {}
     stuck = False  # against a frozen anchor, which no update changes
     measured: Measured = {}
     goldens: Measured = {}
@@ -76,9 +76,11 @@ def judge_aggregate(
         measured = on_one_set(plan, {cell.id: _measured(cell, measure) for cell in plan.members})
         found = KINDS[plan.kind](plan, measured, given.gate.alpha)
         value, held, notes = found.value, list(found.held), list(found.notes)
+        details = dict(found.details)
         if given.smoke:
             held = [Held(Verdict.PASS, _plain(found))]
-            notes.append(f"SMOKE: {', '.join(plan.limits)} not judged")
+            limits = [*plan.limits, *(key for key in ("on_frontier",) if key in plan.options)]
+            notes += [f"SMOKE: {', '.join(limits)} not judged"] if limits else []
         elif "max_regression" in plan.limits:
             for role in plan.against:
                 before = {cell.id: golden(cell, role) for cell in found.cells}
@@ -87,13 +89,15 @@ def judge_aggregate(
                 goldens = goldens or {name: one for name, one in before.items() if isinstance(one, Results)}
     except (RobustError, ValueError) as error:
         held = [Held(Verdict.ERROR, str(error))]
+    if plan.expect and not given.smoke:
+        held = held_as_expected(plan.expect, held)
     held.sort(key=lambda one: one.verdict.rank)
     verdict = held[0].verdict
     failing = [one for one in held if one.verdict.rank < Verdict.INCONCLUSIVE.rank]
     headline = "; ".join(one.sentence for one in failing or held if failing or one.verdict is verdict)
     level = "block" if verdict is Verdict.ERROR else plan.level
     reasons = [*(one.sentence for one in held), *notes]
-    record = aggregate_record(spec, plan, value, str(verdict), level, reasons)
+    record = aggregate_record(spec, plan, value, str(verdict), level, reasons) | details
     waiver = plan.waiver if verdict is not Verdict.ERROR else None
     return {
         "kind": "aggregate",
@@ -115,6 +119,7 @@ def judge_aggregate(
         ),
         "fails": level == "block" and _fails(verdict, given.gate),
         "waiver": f"{waiver.reason}, {waiver.owner}, until {waiver.until}" if waiver else None,
+        "expected": plan.expect if verdict in BREACHED else None,
         "accepted": False,
     }
 

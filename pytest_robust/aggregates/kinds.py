@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robust.aggregates import errors, ladders, pairs, samples
+from pytest_robust.aggregates import clever, errors, fingerprints, ladders, pairs, samples, studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +24,10 @@ KINDS: Mapping[AggregateKind, Callable[[AggregatePlan, Measured, float], Value]]
     "scores": samples.scores,
     "compare": pairs.compare,
     "error_reduction": pairs.error_reduction,
+    "uniqueness": fingerprints.uniqueness,
+    "transfer": studies.transfer,
+    "pareto": studies.pareto,
+    "clever": clever.clever,
 }
 """Each takes the aggregate, its members' results and the gate's alpha.
 

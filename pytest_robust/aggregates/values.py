@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from pytest_robust.verdict.aggregate import number
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_robust.measurement import Samples, Scores
+    from pytest_robust.measurement import Attacked, Samples, Scores
+    from pytest_robust.metrics.clever import CleverResult
     from pytest_robust.spec.plan import AggregatePlan, CellPlan
 
 
@@ -32,6 +33,8 @@ class Results:
         scores: what the probabilities say, where the spec keeps it; a golden has none.
         groups: as in `Measurement.groups`; a golden has none.
         origin: where and when it was measured, in words.
+        attacked: what an attack did; a golden has none.
+        clever: of clean images, scores of the gradients around some of them, where an aggregate asks for these.
     """
 
     samples: Samples
@@ -40,6 +43,8 @@ class Results:
     scores: Scores | None = None
     groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     origin: str = ""
+    attacked: Attacked | None = None
+    clever: CleverResult | None = None
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -81,6 +86,7 @@ class Value:
         cells: the members whose goldens `max_regression` is judged by.
         since: see `Since`; None for kinds that no golden limits.
         larger_is_worse: whether the value becomes worse by rising, or by falling.
+        details: what else the record holds, JSON values by key.
     """
 
     value: float | None
@@ -90,6 +96,7 @@ class Value:
     cells: tuple[CellPlan, ...] = ()
     since: Since | None = None
     larger_is_worse: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def on_one_set(plan: AggregatePlan, results: Measured) -> Measured:

@@ -11,6 +11,7 @@ from pytest_robust.attacks.clever import Clever, CleverScores, clever, other_cla
 from pytest_robust.attacks.confirm import Confirmed, confirm
 from pytest_robust.attacks.craft import Crafted, GradientAttack, Samples, craft, craft_by_queries
 from pytest_robust.attacks.elastic_net import ElasticNet
+from pytest_robust.attacks.fingerprint import Fingerprint, Recipe, make_fingerprint
 from pytest_robust.attacks.gradient_sign import FastGradient
 from pytest_robust.attacks.projected import ProjectedGradient
 from pytest_robust.attacks.square import Square
@@ -25,9 +26,11 @@ __all__ = [
     "Crafted",
     "ElasticNet",
     "FastGradient",
+    "Fingerprint",
     "GradientAttack",
     "OptimalBudget",
     "ProjectedGradient",
+    "Recipe",
     "Samples",
     "Square",
     "Victim",
@@ -38,6 +41,7 @@ __all__ = [
     "confirm",
     "craft",
     "craft_by_queries",
+    "make_fingerprint",
     "open_victim",
     "other_classes",
 ]

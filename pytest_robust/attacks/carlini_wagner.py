@@ -7,48 +7,27 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from pytest_robust.attacks.constants import Best, Running, search
+from pytest_robust.attacks.constants import Best, Running, Search
 from pytest_robust.attacks.goal import slope
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pytest_robust.attacks.goal import Found, Problem
+    from pytest_robust.attacks.goal import Problem
 
 _INSIDE = 0.999999
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class CarliniWagner:
+class CarliniWagner(Search):
     """Minimises ``|x' - x|^2 + c * max(0, gap + confidence)`` by Adam over w, where ``x' = (tanh(w) + 1) / 2``.
 
-    The smallest iterate whose gap is below ``-confidence`` is kept, over all constants c.
-
-    Attributes:
-        confidence: kappa, by how much the wanted logit must lead.
-        iterations: steps of Adam per constant.
-        learning_rate: of Adam.
-        search_steps: how many constants are tried.
-        initial_constant: the first.
-        abort_early: at every tenth of a descent a sample stops whose least loss is above 0.9999 times that of before.
+    The smallest iterate whose gap is below ``-confidence`` is kept, over all constants c. The attributes are those
+    of `Search`.
     """
 
-    confidence: float = 0.0
-    iterations: int = 1000
-    learning_rate: float = 1e-3
-    search_steps: int = 9
-    initial_constant: float = 0.01
-    abort_early: bool = True
     name: ClassVar[str] = "cw"
-
-    def __call__(self, problem: Problem) -> Found:
-        """Attack a batch; where nothing succeeds the clean image is given back.
-
-        Raises:
-            RobustError: a search without steps or a positive constant, or a victim without gradient.
-        """
-        return search(problem, self._descent, self.search_steps, self.initial_constant)
 
     def _descent(self, problem: Problem, constants: Tensor, best: Best) -> Tensor:
         running = Running.all(len(constants), self.iterations, constants.device)

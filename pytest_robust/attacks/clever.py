@@ -84,6 +84,13 @@ class CleverScores:
         least = np.where(np.isnan(self.scores), np.inf, self.scores).min(axis=1, initial=np.inf)
         return np.where(np.isinf(least), np.nan, least)
 
+    @property
+    def flat(self) -> NDArray[np.bool_]:
+        """The images with scores of which every slope is 0, shape (N,): nothing changes the model within the radius."""
+        known = ~np.isnan(self.scores)
+        found: NDArray[np.bool_] = known.any(axis=1) & (~known | (self.slopes == 0)).all(axis=1)
+        return found
+
 
 def clever(
     config: Clever,
@@ -107,7 +114,8 @@ def clever(
         seed: the spec's seed.
 
     Raises:
-        RobustError: an unknown norm, no batches or points, a radius that is not positive, or a victim without gradient.
+        RobustError: an unknown norm, no batches or points, a radius that is not positive, or a victim without gradient
+            or with one that is no finite number.
     """
     check_norm(config.norm)
     if config.batches < 1 or config.points < 1 or not config.reach > 0:
@@ -129,6 +137,11 @@ def clever(
             continue
         gaps = (logits[own] - logits[columns]).double().cpu().numpy()
         maxima = _maxima(config, victim, pixels, own, columns, streams.for_id(ids[i]))
+        if not np.isfinite(maxima).all():
+            raise RobustError(
+                f"the gradient around the image {ids[i]} is no finite number, so there is no score: mend the operator "
+                "that makes it, such as a square root at 0"
+            )
         for place, gap, column in zip(wanted, gaps, maxima.T, strict=True):
             end = upper_end(column)
             slopes[i, place], fitted[i, place] = end.value, end.fitted

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from pytest_robust.attacks.craft import Crafted, Samples
 
-OVERSHOOT = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0)
-"""How far beyond its end a perturbation is followed, as multiples of it."""
+OVERSHOOT = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0)
+"""How far beyond its end a perturbation is followed, as multiples of it.
+
+The largest are for images so fragile that their whole perturbation rounds to nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

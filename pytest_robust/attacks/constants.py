@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from pytest_robust.attacks.goal import Found
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from pytest_robust.attacks.goal import Problem
@@ -87,29 +86,45 @@ class Running:
         return kept
 
 
-def search(problem: Problem, descent: Callable[[Problem, Tensor, Best], Tensor], steps: int, initial: float) -> Found:
-    """Descend once for every constant: ten times as much until the first success, then bisection.
+@dataclass(frozen=True, slots=True)
+class Search(ABC):
+    """One descent for every constant: ten times as much until the first success, then bisection.
 
-    Args:
-        problem: the batch.
-        descent: given the problem, a constant per sample and the best so far, runs one descent, offers its successes
-            to the best and says whether there were any, bool, shape (N,).
-        steps: how many constants.
-        initial: the first.
-
-    Raises:
-        RobustError: no steps, a constant that is not positive, or a victim without gradient.
+    Attributes:
+        confidence: kappa, by how much the wanted logit must lead.
+        iterations: steps of a descent.
+        learning_rate: of a descent.
+        search_steps: how many constants are tried.
+        initial_constant: the first.
+        abort_early: at every tenth of a descent a sample stops whose least loss is above 0.9999 times that of before.
     """
-    if steps < 1 or not initial > 0:
-        raise RobustError(
-            f"the search for the constant was given {steps} steps from {initial:g}: both must be positive"
-        )
-    best = Best(problem.pixels)
-    constants = torch.full_like(best.size, initial)
-    low, high = torch.zeros_like(constants), torch.full_like(constants, torch.inf)
-    for _ in range(steps):
-        found = descent(problem, constants, best)
-        high = torch.where(found, constants, high)
-        low = torch.where(found, low, constants)
-        constants = torch.where(high.isinf(), constants * 10, (low + high) / 2)
-    return Found(best.pixels, best.size.isfinite(), best.queries.cpu())
+
+    confidence: float = 0.0
+    iterations: int = 1000
+    learning_rate: float = 1e-3
+    search_steps: int = 9
+    initial_constant: float = 0.01
+    abort_early: bool = True
+
+    def __call__(self, problem: Problem) -> Found:
+        """Attack a batch; where nothing succeeds the clean image is given back.
+
+        Raises:
+            RobustError: a search without steps or a positive constant, or a victim without gradient.
+        """
+        if self.search_steps < 1 or not self.initial_constant > 0:
+            given = f"{self.search_steps} steps from {self.initial_constant:g}"
+            raise RobustError(f"the search for the constant was given {given}: both must be positive")
+        best = Best(problem.pixels)
+        constants = torch.full_like(best.size, self.initial_constant)
+        low, high = torch.zeros_like(constants), torch.full_like(constants, torch.inf)
+        for _ in range(self.search_steps):
+            found = self._descent(problem, constants, best)
+            high = torch.where(found, constants, high)
+            low = torch.where(found, low, constants)
+            constants = torch.where(high.isinf(), constants * 10, (low + high) / 2)
+        return Found(best.pixels, best.size.isfinite(), best.queries.cpu())
+
+    @abstractmethod
+    def _descent(self, problem: Problem, constants: Tensor, best: Best) -> Tensor:
+        """Offer the successes of one descent, a constant per sample, to the best; were there any, bool, shape (N,)."""

@@ -7,48 +7,28 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from pytest_robust.attacks.constants import Best, Running, search
+from pytest_robust.attacks.constants import Best, Running, Search
 from pytest_robust.attacks.goal import slope
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pytest_robust.attacks.goal import Found, Problem
+    from pytest_robust.attacks.goal import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class ElasticNet:
+class ElasticNet(Search):
     """Minimises ``c * max(0, gap + confidence) + |d|^2 + beta * |d|_1`` by FISTA over the perturbation d.
 
     Of the iterates whose gap is below ``-confidence`` the one of least L1 norm is kept, over all constants c (the
     paper's L1 decision rule). As in the released code a step shrinks every value by beta, whatever the rate.
 
-    Attributes:
-        confidence: kappa, by how much the wanted logit must lead.
+    Attributes, beside those of `Search`, whose learning rate falls to 0 by the square root of the share of steps left:
         beta: weight of the L1 norm.
-        iterations: steps of FISTA per constant.
-        learning_rate: of the first step; it falls to 0 by the square root of the share of steps that is left.
-        search_steps: how many constants are tried.
-        initial_constant: the first.
-        abort_early: as of `CarliniWagner`.
     """
 
-    confidence: float = 0.0
     beta: float = 1e-3
-    iterations: int = 1000
-    learning_rate: float = 1e-3
-    search_steps: int = 9
-    initial_constant: float = 0.01
-    abort_early: bool = True
     name: ClassVar[str] = "ead_l1"
-
-    def __call__(self, problem: Problem) -> Found:
-        """Attack a batch; where nothing succeeds the clean image is given back.
-
-        Raises:
-            RobustError: a search without steps or a positive constant, or a victim without gradient.
-        """
-        return search(problem, self._descent, self.search_steps, self.initial_constant)
 
     def _descent(self, problem: Problem, constants: Tensor, best: Best) -> Tensor:
         running = Running.all(len(constants), self.iterations, constants.device)

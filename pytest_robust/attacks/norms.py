@@ -96,7 +96,8 @@ def check_epsilon(epsilon: float, norm: Norm, values: int) -> None:
     """Raise RobustError unless some image of that many pixel values can be moved by `epsilon`, or it is 0."""
     most = widest(norm, values)
     if not 0 <= epsilon <= most * (1 + 1e-6):
+        remedy = "" if norm == "linf" else f", and no change of {values} pixel values is larger"
         raise RobustError(
-            f"the {norm} epsilon {epsilon:g} is outside 0 to {most:g}: pixels count from 0 to 1, so write grey levels "
-            "as a share of 255"
+            f"the {norm} epsilon {epsilon:g} is outside 0 to {most:g}: pixels count from 0 to 1{remedy}; write grey "
+            "levels as a share of 255"
         )

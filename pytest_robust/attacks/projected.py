@@ -66,6 +66,7 @@ class ProjectedGradient:
         kept, pixels = problem.pixels.clone(), (problem.pixels + start).clamp(0, 1)
         step = norms.wide(epsilon / self.iterations if self.step is None else torch.full_like(epsilon, self.step))
         put_back = norms.projected if self.projection == "nearest" else norms.rescaled
+        box = self._box(problem.pixels, epsilon) if self.norm == "linf" else None
         rows = torch.arange(len(kept), device=kept.device)
         reached, queries = torch.zeros_like(rows, dtype=torch.bool), torch.zeros_like(rows)
         for _ in range(self.iterations):
@@ -77,17 +78,27 @@ class ProjectedGradient:
                     going = (~here).nonzero().squeeze(1)
                     problem, rows, pixels, gradient = problem.rows(going), rows[going], pixels[going], gradient[going]
                     step, epsilon = step[going], epsilon[going]
+                    box = box and (box[0][going], box[1][going])
                     if not len(going):
                         return Found(kept, reached, queries.cpu())
+            moved = pixels + step * norms.unit(gradient, self.norm)
+            if box:
+                pixels = moved.clamp_(*box)
+                continue
             clean = problem.pixels
-            moved = (pixels + step * norms.unit(gradient, self.norm)).clamp_(0, 1)
-            pixels = (clean + put_back(moved - clean, self.norm, epsilon)).clamp_(0, 1)
+            pixels = (clean + put_back(moved.clamp_(0, 1) - clean, self.norm, epsilon)).clamp_(0, 1)
         here = problem.reached(pixels)
         last = here | ~reached[rows]
         kept[rows[last]] = pixels[last]
         reached[rows[here]] = True
         queries[rows] += 1
         return Found(kept, reached, queries.cpu())
+
+    @staticmethod
+    def _box(clean: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
+        """The least and the largest pixels inside an L-infinity ball and [0, 1]: putting back is one clamp."""
+        bound = norms.wide(epsilon)
+        return (clean - bound).clamp_(0, 1), (clean + bound).clamp_(0, 1)
 
     def _start(self, problem: Problem, epsilon: Tensor) -> Tensor:
         """Points uniform in the balls, of the images' shape."""

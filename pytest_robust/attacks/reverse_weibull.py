@@ -35,8 +35,13 @@ def upper_end(maxima: NDArray[np.floating]) -> End:
 
     Args:
         maxima: not negative, shape (n,), n at least 1.
+
+    Raises:
+        ValueError: one of them is no finite number.
     """
     values = np.asarray(maxima, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("a maximum is no finite number, so they have no upper end")
     most = float(values.max())
     # Below the resolution of float32 gradients there is no law to fit, only rounding.
     if len(values) < 5 or most - values.min() <= 1e-5 * most:

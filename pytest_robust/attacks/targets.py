@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Target = Literal["top2", "random", "least"]
+Target = Literal["top2", "random", "least_likely"]
 """The second most likely class, one uniform among all but the true one, the least likely one."""
 
 
 def choose_targets(
-    kind: Target, scores: NDArray[np.floating], labels: NDArray[np.integer], ids: Sequence[str], seed: int
+    kind: Target,
+    scores: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    ids: Sequence[str],
+    seed: int,
+    *,
+    first: int = 0,
 ) -> NDArray[np.int64]:
     """The target of every sample.
 
-    `top2` and `least` may be the true class of an image that the model has wrong; `craft` skips these.
+    `top2` and `least_likely` may be the true class of an image that the model has wrong; `craft` skips these.
 
     Args:
         kind: which.
@@ -31,6 +37,7 @@ def choose_targets(
         labels: true classes, shape (N,).
         ids: the samples' ids, on which the random target depends with the seed.
         seed: the spec's seed.
+        first: the class of the first column; those before it have none and are no target.
 
     Returns:
         Classes, shape (N,); of equal scores the lower class counts as the likelier one.
@@ -43,8 +50,8 @@ def choose_targets(
         raise RobustError(f"a targeted attack needs two classes or more, and the model has {classes}")
     if kind != "random":
         order = np.argsort(-scores, axis=1, kind="stable")
-        return order[:, 1 if kind == "top2" else -1].astype(np.int64)
+        return order[:, 1 if kind == "top2" else -1].astype(np.int64) + first
     streams = Streams(seed, "attack_target", {"classes": classes})
     words = np.array([streams.for_id(one).uint16(4).view("<u8")[0] for one in ids], np.uint64)
     drawn = (words % np.uint64(classes - 1)).astype(np.int64)
-    return drawn + (drawn >= labels.astype(np.int64))
+    return first + drawn + (drawn >= labels.astype(np.int64) - first)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LEAST = float(np.finfo(np.float32).tiny)
 """A probability below this counts as this much before its logarithm is taken."""
 
+_AT_ONCE = 16
+"""Clean images that a twin is checked on at once."""
+
 
 class Victim(nn.Module):
     """Pixels -> logits: enhancer, preprocess and graph of one model, all differentiable.
@@ -93,6 +96,25 @@ class Victim(nn.Module):
         scores: Tensor = self._graph(inputs if self._preprocess.layout == "nchw" else inputs.permute(0, 2, 3, 1))
         return as_logits(scores.flatten(1), self._probabilities)
 
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width in pixels that the first graph fixes; None where it leaves one of them open."""
+        shape: tuple[int | None, ...] = getattr(self._enhancer or self._graph, "shape", ())
+        planar = self._enhancer is not None or self._preprocess.layout == "nchw"
+        match shape[2:] if planar else shape[1:3]:
+            case (int(height), int(width)):
+                return height, width
+        return None
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The graph's float constants by their names in this module, but single numbers, which are scales and the like.
+
+        Quantized weights are none of them. `torch.func.functional_call` takes others in their place under these names.
+        """
+        constants = "_graph.constant_"
+        return {name: value for name, value in self.named_buffers() if name.startswith(constants) and value.numel() > 1}
+
     def _fit(self, pixels: Tensor) -> Tensor:
         size, (height, width) = self._preprocess.size, pixels.shape[2:]
         if size is None or (height, width) == (size, size):
@@ -117,11 +139,11 @@ def open_victim(plan: ModelPlan, device: str | torch.device = "cpu") -> Victim:
     """
     graph = load(plan, device)
     file = read_model(plan.path, None if plan.candidate else plan.sha256)
-    kind = kind_of(plan.output_kind, graph.output, file)
+    kind = kind_of(plan.output_kind, graph.output, file, "attacks by gradient")
     enhancer: TorchGraph | None = None
     if plan.enhancer:
         read_model(plan.enhancer.path, plan.enhancer.sha256)
-        enhancer = load(plan.enhancer.path, device)
+        enhancer = load(plan.enhancer.path, device, enhancer=True)
     victim = Victim(
         graph,
         plan.preprocess,
@@ -171,7 +193,9 @@ def check_twin(
     """
     device = next(victim.buffers()).device
     with torch.no_grad():
-        top = victim(as_pixels(canvases, device)).argmax(1).cpu().numpy() - victim.offset
+        parts = (canvases[start : start + _AT_ONCE] for start in range(0, len(canvases), _AT_ONCE))
+        columns = torch.cat([victim(as_pixels(part, device)).argmax(1) for part in parts])
+        top = columns.cpu().numpy() - victim.offset
     share = float(np.mean(top.astype(np.uint16) == predicted))
     if share < least:
         raise RobustError(

@@ -7,7 +7,20 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_robust.cli import accept, check, diff, doctor, init, merge, preview, schema
+from pytest_robust.cli import (
+    accept,
+    check,
+    craft,
+    diff,
+    doctor,
+    enhance,
+    fingerprint,
+    init,
+    matrix,
+    merge,
+    preview,
+    schema,
+)
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
@@ -16,7 +29,7 @@ if TYPE_CHECKING:
 _SIGPIPE = 128 + 13
 """What a shell reports of a tool that a closed pipe ended."""
 
-_COMMANDS = (init, check, preview, diff, accept, merge, doctor, schema)
+_COMMANDS = (init, check, preview, craft, diff, accept, merge, matrix, fingerprint, enhance, doctor, schema)
 _EPILOG = """\
 A spec is run by pytest itself; these commands do the rest. From a model to a gate:
 
@@ -52,13 +65,20 @@ exit codes of a run are pytest's own:
 """
 
 
+def _with_room(prog: str) -> argparse.HelpFormatter:
+    """A formatter that knows of the indent of the longest command: argparse counts them all without theirs."""
+    made = argparse.RawDescriptionHelpFormatter(prog)
+    made._action_max_length = 4 + max(len(command.NAME) for command in _COMMANDS)
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="pytest-robust",
         description="Robustness regression testing for image classifiers.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_with_room,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:

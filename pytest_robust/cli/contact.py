@@ -64,6 +64,27 @@ class Column:
         return shifted
 
 
+def column_of(
+    shift: ShiftPlan, geometry: Geometry, seed: int, opened: Callable[[DatasetPlan], Dataset] = open_dataset
+) -> Column:
+    """A shift of a spec with its images.
+
+    Args:
+        shift: the shift at its severity.
+        geometry: of the model.
+        seed: of the spec.
+        opened: opens data sets.
+
+    Raises:
+        RobustError: the images cannot be found.
+    """
+    view = default_registry().view(shift)
+    if view is None:
+        return Column(shift, geometry, seed, opened(shift.dataset), False)
+    derived = view.derive(ViewInputs(shift, geometry, seed, None, opened))
+    return Column(shift, geometry, seed, derived.dataset, True)
+
+
 class Contact:
     """The strips of a sheet: one per shift and sample, the clean image first where it is the same sample.
 
@@ -100,11 +121,7 @@ class Contact:
         return made
 
     def _column(self, shift: ShiftPlan) -> Column:
-        view = default_registry().view(shift)
-        if view is None:
-            return Column(shift, self._geometry, self._plan.seed, self._open(shift.dataset), False)
-        inputs = ViewInputs(shift, self._geometry, self._plan.seed, None, self._open)
-        return Column(shift, self._geometry, self._plan.seed, view.derive(inputs).dataset, True)
+        return column_of(shift, self._geometry, self._plan.seed, self._open)
 
     def _row(self, name: str, row: list[Column]) -> Iterator[Strip]:
         own = row[0].dataset

@@ -26,7 +26,8 @@ in a run.
 
 Above a row stand the shift, the sample, its class and the size of the canvas (width x
 height); below a picture its shift and severity, and its size where that is another one. A
-shift with images of its own (a natural shift, si-score) shows the first of these.
+shift with images of its own (a natural shift, si-score) shows the first of these. Adversarial
+images are crafted on a model, so they are left out; see pytest-robust craft.
 
 A canvas that is smaller than --size is enlarged by a whole factor, so that every pixel is a
 square; a larger one is averaged down, which hides fine noise: choose a larger --size to see it."""
@@ -86,7 +87,7 @@ def run(asked: argparse.Namespace) -> int:
     if found.mistakes:
         return 1
     (plan,) = found.plans.values()
-    model = _model(plan, asked.model)
+    model = model_named(plan, asked.model)
     shifts = _selected(plan, model, asked.select)
     _check_room(len(shifts) * max(asked.images, len(asked.sample)), asked.size)
     from pytest_robust.cli.contact import Contact
@@ -100,8 +101,8 @@ def run(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _model(plan: Plan, name: str | None) -> ModelPlan:
-    """The model whose canvases are shown.
+def model_named(plan: Plan, name: str | None) -> ModelPlan:
+    """The model that ``--model`` names; the spec's first unless given.
 
     Raises:
         RobustError: the spec has none of that name.
@@ -126,7 +127,8 @@ def _selected(plan: Plan, model: ModelPlan, patterns: Sequence[str]) -> list[Shi
 
     shifts = {cell.key: cell.shift for cell in plan.cells if cell.model == model}
     if not patterns:
-        return [shift for shift in shifts.values() if shift.suite != "clean"] or list(shifts.values())
+        made = [shift for shift in shifts.values() if shift.suite != "clean" and shift.attack is None]
+        return made or [shift for shift in shifts.values() if shift.suite == "clean"]
     chosen: set[str] = set()
     for pattern in patterns:
         matched = {label for label in shifts if _matches(label, pattern)}

@@ -76,7 +76,7 @@ def probe(model: Path, data: Path) -> Probed:
     """
     file = read_model(PathText(str(model.absolute()), Path("/"), MARK))
     network = Network(load_runtime(), file, None, 1, 1)
-    found = _data(data.absolute())
+    found = found_data(data.absolute())
     dataset = open_dataset(found.plan, limit=_LOOKED_AT)
     layout = _layout(network, file)
     images = [dataset.image(position) for position in range(len(dataset.samples.ids))]
@@ -194,7 +194,12 @@ def _with(rule: Preprocess, base: Preprocess) -> Preprocess:
     )
 
 
-def _data(path: Path) -> Data:
+def found_data(path: Path) -> Data:
+    """The data set at an absolute path: a folder of class folders, an npz file, or a csv of files and labels.
+
+    Raises:
+        RobustError: there is none of these.
+    """
     if path.is_dir():
         return Data(DatasetPlan("folder", MARK, path=_text(path)), path, None)
     if not path.is_file():

@@ -1,7 +1,8 @@
-"""Finds the spec that a report speaks of, which was written on another machine."""
+"""Finds specs: one that is named, and one that a report speaks of, which was written on another machine."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,26 @@ from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
     from pytest_robust.report.reading import StoredReport
+    from pytest_robust.spec.plan import Plan
+
+
+def collected(spec: Path) -> Plan | None:
+    """A spec's plan, with what its conftest registers; None after its mistakes have been printed.
+
+    Raises:
+        RobustError: there is no such file.
+    """
+    from pytest_robust.in_process import collect
+
+    if not spec.is_file():
+        raise RobustError(f"there is no file {spec}")
+    found = collect([spec])
+    for mistake in found.mistakes:
+        print(mistake, file=sys.stderr)
+    if found.mistakes:
+        return None
+    (plan,) = found.plans.values()
+    return plan
 
 
 def find_spec(report: StoredReport, spec: str) -> Path:

@@ -19,6 +19,7 @@ from pytest_robust.errors import RobustError
 from pytest_robust.measurement import digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def open_npz(plan: DatasetPlan, limit: int | None) -> ArrayDataset:
             length, or a label is none of the classes.
     """
     file = existing_file(plan, "path")
-    pixels, labels = _load(file, plan.arrays)
+    pixels, labels = read_arrays(file, plan.arrays)
     images = _as_rgb(pixels, f"{file}: the array {plan.arrays[0]!r}")
     _check_labels(labels, len(images), f"{file}: the array {plan.arrays[1]!r}")
     classes = class_count(plan)
@@ -67,7 +68,18 @@ def _content(image: NDArray[np.uint8]) -> bytes:
     return hashlib.sha256(digest_of([f"{height}x{width}".encode(), image.tobytes()]).encode()).digest()
 
 
-def _load(file: Path, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any]]:
+def read_arrays(file: Path, names: Sequence[str], remedy: str | None = None) -> list[NDArray[Any]]:
+    """Arrays of a file by name, whatever their type; pickled ones are never loaded.
+
+    Args:
+        file: the npz.
+        names: which arrays.
+        remedy: what mends the file; advice to the owner of a data set unless given.
+
+    Raises:
+        RobustError: the file cannot be read or is no sound npz, or an array is not there or damaged.
+    """
+    anew = remedy or "write it anew with numpy.savez"
     try:
         stream = file.open("rb")
     except OSError as error:
@@ -76,32 +88,29 @@ def _load(file: Path, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any
         try:
             archive = np.load(stream, allow_pickle=False)
         except _UNREADABLE as error:
-            raise RobustError(
-                f"{file} is not a sound npz file: {_reason(error)}; write it anew with numpy.savez"
-            ) from error
+            raise RobustError(f"{file} is not a sound npz file: {_reason(error)}; {anew}") from error
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise RobustError(f"{file} holds one bare array; write images and labels into one file with numpy.savez")
+            advice = remedy or "write images and labels into one file with numpy.savez"
+            raise RobustError(f"{file} holds one bare array; {advice}")
         with archive:
-            return _member(archive, file, names[0]), _member(archive, file, names[1])
+            return [_member(archive, file, name, remedy, anew) for name in names]
 
 
-def _member(archive: np.lib.npyio.NpzFile, file: Path, name: str) -> NDArray[Any]:
+def _member(archive: np.lib.npyio.NpzFile, file: Path, name: str, remedy: str | None, anew: str) -> NDArray[Any]:
     if name not in archive.files:
         there = ", ".join(map(repr, archive.files)) or "none"
-        raise RobustError(f"{file} has no array {name!r}; it has {there}; state the names in `arrays`")
+        raise RobustError(f"{file} has no array {name!r}; it has {there}; {remedy or 'state the names in `arrays`'}")
     try:
         found = archive[name]
     except _UNREADABLE as error:
         if "Object arrays" in str(error):
             raise RobustError(
                 f"{file}: the array {name!r} holds Python objects, which are never loaded; "
-                "store plain numbers of one shape"
+                f"{remedy or 'store plain numbers of one shape'}"
             ) from error
-        raise RobustError(
-            f"{file}: the array {name!r} cannot be read: {_reason(error)}; write it anew with numpy.savez"
-        ) from error
+        raise RobustError(f"{file}: the array {name!r} cannot be read: {_reason(error)}; {anew}") from error
     if not isinstance(found, np.ndarray):
-        raise RobustError(f"{file}: {name!r} is not an array; write the file with numpy.savez")
+        raise RobustError(f"{file}: {name!r} is not an array; {anew}")
     return found
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ABANDONED_SECONDS = 86_400
 """A temporary file of that age belongs to a process that was killed."""
 
-_KINDS = ("cells", "samples", "digests", "models", "places", "canvases")
+_KINDS = ("cells", "samples", "digests", "models", "places", "canvases", "packs", "clever")
 
 
 class Cache:

@@ -12,17 +12,17 @@ import inspect
 import json
 from dataclasses import fields, is_dataclass
 from functools import cached_property, partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.data.names import existing_file
+from pytest_robust.engine.crafting import pack_file
 from pytest_robust.engine.device_class import Place, hardware, known_place
 from pytest_robust.engine.keys import pass_key
+from pytest_robust.engine.versions import software
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import digest_of
 from pytest_robust.models.files import ModelFile, joined_digest, read_model
-from pytest_robust.models.runtime import installed
 from pytest_robust.registry import default_registry
 from pytest_robust.shifts import textures
 
@@ -35,18 +35,16 @@ if TYPE_CHECKING:
     from pytest_robust.engine.wanted import Wanted
     from pytest_robust.measurement import Measurement
     from pytest_robust.settings import Settings
-    from pytest_robust.spec.plan import DatasetPlan, ModelPlan, PathText, ShiftPlan
+    from pytest_robust.spec.plan import CellPlan, DatasetPlan, ModelPlan, PathText, ShiftPlan
     from pytest_robust.views.base import Derived
 
 FORMAT = 1
 """Raised whenever the same content gives another measurement, or a measurement is stored otherwise."""
 
 _OF_MODEL = ("name", "path", "mark", "sha256", "enhancer", "candidate")
-_OF_SHIFT = ("entry", "mark", "dataset", "stored", "main", "textures")
+_OF_SHIFT = ("entry", "mark", "dataset", "stored", "main", "textures", "attack")
 _OF_DATASET = ("mark", "path", "labels")
 """Fields that are names and places, or enter a key by their content."""
-
-_COMPUTING = ("pytest-robust", "pillow", "numpy", "opencv-python-headless", "scipy", "torch")
 
 
 class Contents:
@@ -137,7 +135,7 @@ class Contents:
 
     @cached_property
     def _software(self) -> list[str]:
-        return [*installed(), *(_version(name) for name in _COMPUTING)]
+        return software()
 
     def _model(self, plan: ModelPlan) -> tuple[str, bool]:
         """The model's digest, as `models.model_digest` gives it, and whether it has integer kernels."""
@@ -176,9 +174,17 @@ class Contents:
                 found = [_samples(derived.dataset), derived.parameters, derived.source, derived.kept, derived.notes]
             else:
                 folder = None if shift.textures is None else textures.digest_of(str(shift.textures.resolve()))
-                found = [self._dataset(shift.dataset), self._classes(shift.main), folder]
+                found = [self._dataset(shift.dataset), self._classes(shift.main), folder, self._attack(want.cell)]
             self._data[key] = _digest(found)
         return self._data[key]
+
+    def _attack(self, cell: CellPlan) -> Any:
+        """What the images of an attack are crafted on; its source's name stands in the measurement."""
+        attack = cell.shift.attack
+        if attack is None:
+            return None
+        models = [[*self._model(one), _fields(one, _OF_MODEL)] for one in (cell.source, *attack.jointly)]
+        return [cell.source.name, models, attack.pack and self._hex([pack_file(cell)])]
 
     def _dataset(self, plan: DatasetPlan) -> Any:
         if plan.source == "npz":  # the file says all, and need not be read
@@ -227,13 +233,6 @@ def _sources(functions: Iterable[Callable[..., Any]]) -> set[Path]:
 
 
 _PACKAGE = __name__.partition(".")[0]
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "none"
 
 
 def _fields(value: Any, without: tuple[str, ...]) -> dict[str, Any]:

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING
 from filelock import Timeout
 
 from pytest_robust.engine import keys
+from pytest_robust.engine.attacked import of_attack
 from pytest_robust.engine.contents import Contents
+from pytest_robust.engine.crafting import Crafting
 from pytest_robust.engine.device_class import known_place
 from pytest_robust.engine.memory import Memory
 from pytest_robust.engine.opened import Opened
 from pytest_robust.engine.parts import damage, join
-from pytest_robust.engine.passes import Take, batch_size_for, run_pass
+from pytest_robust.engine.passes import Take, batch_size_for, out_of_memory, run_pass
 from pytest_robust.engine.store import Failure, MeasurementError, RunStore
+from pytest_robust.engine.wanted import clean_of, with_clean
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Measurement
 
@@ -30,12 +33,15 @@ if TYPE_CHECKING:
 
     from pytest_robust.data import Dataset
     from pytest_robust.engine.cache import Cache
+    from pytest_robust.engine.canvases import Canvases
     from pytest_robust.engine.device_class import Place
     from pytest_robust.engine.wanted import Wanted
     from pytest_robust.measurement import Samples
+    from pytest_robust.models import Model
     from pytest_robust.settings import Settings
-    from pytest_robust.spec.plan import CellPlan
+    from pytest_robust.spec.plan import CellPlan, ModelPlan
     from pytest_robust.views.base import Derived
+    from pytest_robust.views.packs import Pack
 
 _POLL_SECONDS = 0.02
 
@@ -70,7 +76,7 @@ class Engine:
         self._progress = progress or (lambda label, done, total: None)
         self._wanted: dict[str, Wanted] = {}
         self._passes: dict[str, list[Wanted]] = {}
-        for want in wanted:
+        for want in with_clean(wanted):
             if want.id not in self._wanted:
                 self._wanted[want.id] = want
                 self._passes.setdefault(keys.pass_key(want.cell, want.seed), []).append(want)
@@ -81,6 +87,7 @@ class Engine:
         self._opened = Opened(settings, cache)
         contents = Contents(settings, cache, self._opened.digests, self._opened.dataset, self._derived, place)
         self._memory = Memory(cache, contents, store)
+        self._crafting = Crafting(cache, self._opened, settings, self._clean)
 
     def measure(self, cell: CellPlan, spec: str) -> Measurement:
         """The measurement of one wanted cell.
@@ -103,6 +110,14 @@ class Engine:
         if digest not in self._samples:
             self._samples[digest] = self.store.samples(digest)
         return self._samples[digest]
+
+    def craft(self, want: Wanted) -> Pack:
+        """What the attack of a wanted cell makes of the samples; nothing is shown to other models.
+
+        Raises:
+            RobustError: its source cannot be attacked so.
+        """
+        return self._crafting(want)[0]
 
     def passes(self) -> list[str]:
         """The passes that this process has made since it was asked last."""
@@ -158,7 +173,9 @@ class Engine:
         first = pending[0]
         try:
             self._running(first)
+            crafting = -self._crafting.seconds
             derived = self._derived(first)
+            crafting += self._crafting.seconds
             canvases = self._opened.canvases(first.cell, derived)
             dataset, shape = canvases.dataset, canvases.shape
             on_gpu = known_place(self.settings.device, integer=False) is None
@@ -180,10 +197,15 @@ class Engine:
             )
             self._made.append(keys.pass_key(first.cell, first.seed))
             for take in takes:
+                want = self._wanted[take.name]
                 result = join(take.name, [part], first.cell.shift, dataset, shape, derived)
-                self._finish(self._wanted[take.name], result, damage([part]))
+                if isinstance(result, Measurement) and derived is not None and derived.pack is not None:
+                    result = self._of_attack(want, result, derived.pack, take.model, canvases, crafting)
+                self._finish(want, result, [*damage([part]), *self._crafting.damage(want)])
         except RobustError as error:
             self._fail_rest(pending, Failure(str(error)))
+        except MemoryError as error:
+            self._fail_rest(pending, out_of_memory(error))
         except Exception as error:  # a defect, ours or of a user's own shift: shown whole, in every cell of the pass
             self._fail_rest(pending, Failure(f"{type(error).__name__}: {error}", traceback.format_exc()))
         finally:
@@ -216,4 +238,33 @@ class Engine:
         return takes
 
     def _derived(self, want: Wanted) -> Derived | None:
-        return self._opened.derived(want.cell, want.seed)
+        return self._opened.derived(want.cell, want.seed, lambda: self._crafting(want))
+
+    def _of_attack(
+        self, want: Wanted, made: Measurement, pack: Pack, model: Model, canvases: Canvases, crafting: float
+    ) -> Measurement | Failure:
+        try:
+            return of_attack(want.cell, made, pack, self._clean(want, want.cell.model), model, canvases, crafting)
+        except RobustError as error:
+            return Failure(str(error))
+
+    def _clean(self, want: Wanted, model: ModelPlan) -> Measurement:
+        """What a model makes of the clean images, for a pass over its lock; a clean pass waits for no other.
+
+        Raises:
+            MeasurementError: it could not be measured.
+        """
+        clean = clean_of(want, model)
+        result = self._awaited(clean)
+        self._running(want)
+        if isinstance(result, Failure):
+            raise MeasurementError(result)
+        return result
+
+    def _awaited(self, want: Wanted) -> Measurement | Failure:
+        """The result of a cell, made here unless another process is making it."""
+        key = keys.pass_key(want.cell, want.seed)
+        while (result := self.store.get(self._key(want))) is None:
+            if not self._make(key):
+                time.sleep(_POLL_SECONDS)
+        return result

@@ -13,6 +13,7 @@ from pytest_robust.spec.plan import CellPlan, Geometry, PathText, ShiftPlan
 
 if TYPE_CHECKING:
     from pytest_robust.settings import Settings
+    from pytest_robust.spec.plan import ModelPlan
 
 
 def pass_key(cell: CellPlan, seed: int) -> str:
@@ -20,7 +21,7 @@ def pass_key(cell: CellPlan, seed: int) -> str:
 
     Cells of one key are shown the same batches, whatever spec they stand in.
     """
-    return _digest("pass", column_key(cell.shift, seed), geometry_of(cell))
+    return _digest("pass", column_key(cell.shift, seed), geometry_of(cell), _attack_on(cell))
 
 
 def column_key(shift: ShiftPlan, seed: int) -> str:
@@ -32,6 +33,20 @@ def column_key(shift: ShiftPlan, seed: int) -> str:
         [shift.stored, shift.main, shift.textures, shift.side],
         seed,
     )
+
+
+def described_model(plan: ModelPlan) -> str:
+    """One digest of how canvases become a model's classes, beside what its files hold."""
+    return _digest(plan.geometry, plan.preprocess, [plan.output, plan.output_kind, plan.label_offset])
+
+
+def _attack_on(cell: CellPlan) -> Any:
+    """Which models' images are shown; those of a white-box attack are another stream for every model."""
+    attack = cell.shift.attack
+    if attack is None:
+        return None
+    models = [cell.source, *attack.jointly]
+    return [[[one.name, one.path, one.sha256, one.enhancer, described_model(one)] for one in models], attack.pack]
 
 
 def cell_key(cell: CellPlan, seed: int, settings: Settings) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_robust.engine.cache import Cache
     from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import CellPlan, DatasetPlan, Geometry, ModelPlan
+    from pytest_robust.views.packs import Pack
 
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
@@ -48,12 +49,14 @@ class Opened:
         with remembering(self.digests):
             return self._once(self._datasets, plan, lambda: open_dataset(plan, limit=self._settings.limit))
 
-    def derived(self, cell: CellPlan, seed: int) -> Derived | None:
-        """The samples of a view, None for a pixel shift."""
+    def derived(
+        self, cell: CellPlan, seed: int, craft: Callable[[], tuple[Pack, str | None]] | None = None
+    ) -> Derived | None:
+        """The samples of a view, None for a pixel shift; `craft` as of `ViewInputs`."""
         view = default_registry().view(cell.shift)
         if view is None:
             return None
-        inputs = ViewInputs(cell.shift, keys.geometry_of(cell), seed, self._settings.limit, self.dataset)
+        inputs = ViewInputs(cell.shift, keys.geometry_of(cell), seed, self._settings.limit, self.dataset, craft)
         with remembering(self.digests):
             return view.derive(inputs)
 

@@ -200,9 +200,15 @@ def _predict(
     except RobustError as error:
         return Failure(str(error))
     except MemoryError as error:
-        return Failure(f"memory ran out ({error}); use a smaller --robust-batch-size")
+        return out_of_memory(error)
     except Exception as error:  # a defect of ours or of the runtime: this pair fails, the others go on
         return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def out_of_memory(error: MemoryError) -> Failure:
+    """The failure of a pair, or of a whole pass, for which the memory did not suffice."""
+    said = f" ({error})" if str(error) else ""
+    return Failure(f"memory ran out{said}; use a smaller --robust-batch-size")
 
 
 def _add(take: Take, shown: _Shown, lanes: int) -> None:

@@ -14,7 +14,7 @@ from pytest_robust.engine.cache import Cache
 from pytest_robust.engine.device_class import Place, known_place
 from pytest_robust.engine.opened import Opened
 from pytest_robust.engine.parts import Part, Taken
-from pytest_robust.engine.passes import Take, run_pass
+from pytest_robust.engine.passes import Take, out_of_memory, run_pass
 from pytest_robust.engine.ray_task import Contents, Greeting, versions
 from pytest_robust.engine.store import Failure
 from pytest_robust.errors import RobustError
@@ -72,6 +72,8 @@ class Worker:
             return self._translated(self._run(task))
         except RobustError as error:
             failure = Failure(str(error))
+        except MemoryError as error:
+            failure = out_of_memory(error)
         except Exception as error:  # a defect, ours or of a user's own shift: shown whole, in every cell of the pass
             failure = Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
         return Part({want.id: failure for want in task.wanted})

@@ -12,7 +12,7 @@ import torch
 from pytest_robust.gradients.nodes import label_of, operator_of, opsets_of, unknown, version_of
 from pytest_robust.gradients.program import ANCHOR, IMAGES, NOTHING, Program, Step, call
 from pytest_robust.gradients.registry import ABSENT, INSTEAD, Node
-from pytest_robust.gradients.tensors import known, tensor_of
+from pytest_robust.gradients.tensors import QUANTIZED, known, tensor_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,8 @@ class Builder:
             used.update(step.inputs)
             steps.append(Step(step.kernel, step.inputs, step.outputs, last, step.label))
         constants = {slot: value for slot, value in self._values.items() if slot in used and slot != ANCHOR}
-        return Program(tuple(reversed(steps)), constants, result, self._next)
+        quantized = frozenset(slot for slot in constants if self._types.get(slot) in QUANTIZED)
+        return Program(tuple(reversed(steps)), constants, result, self._next, quantized)
 
     def _slot(self, name: str) -> int:
         if name not in self.slots and name in self._stored:

@@ -13,6 +13,7 @@ from pytest_robust.errors import Mark, RobustError
 from pytest_robust.gradients.compile import compiled
 from pytest_robust.gradients.program import ANCHOR, IMAGES, Program, call
 from pytest_robust.gradients.registry import INSTEAD
+from pytest_robust.models.enhancer import image_output
 from pytest_robust.models.files import ModelFile, read_model
 from pytest_robust.models.outputs import Classes, choose_output
 from pytest_robust.spec.plan import ModelPlan, PathText
@@ -42,11 +43,12 @@ class TorchGraph(nn.Module):
         self.output = output
         self.shape = tuple(side.dim_value or None for side in image.type.tensor_type.shape.dim)
         self._batches: bool | None = None
-        self.register_buffer("anchor", torch.empty(()))
+        self.register_buffer("anchor", torch.zeros(()))
         floats = {slot: value for slot, value in program.constants.items() if value.is_floating_point()}
-        for slot, value in floats.items():
-            self.register_buffer(f"constant_{slot}", value)
-        self._places = {slot: f"constant_{slot}" for slot in floats} | {ANCHOR: "anchor"}
+        named = {slot: f"{'quantized' if slot in program.quantized else 'constant'}_{slot}" for slot in floats}
+        for slot, name in named.items():
+            self.register_buffer(name, floats[slot])
+        self._places = {**named, ANCHOR: "anchor"}
         # Shapes and indices stay on the CPU: reading them there needs no waiting for a GPU.
         self._integers = {slot: value for slot, value in program.constants.items() if slot not in floats}
 
@@ -129,7 +131,11 @@ class TorchGraph(nn.Module):
 
 
 def load(
-    source: str | Path | PathText | ModelPlan, device: str | torch.device = "cpu", output: str | None = None
+    source: str | Path | PathText | ModelPlan,
+    device: str | torch.device = "cpu",
+    output: str | None = None,
+    *,
+    enhancer: bool = False,
 ) -> TorchGraph:
     """Load an ONNX model for gradients with respect to its images.
 
@@ -140,6 +146,7 @@ def load(
         source: a path, or a model of a spec, whose pin is checked and whose `output` is taken.
         device: where the weights go, as torch names it.
         output: the output to compute; None takes the only one, or of several the only one of shape (N, classes).
+        enhancer: the model is one, and of several outputs the only one of images is taken.
 
     Raises:
         RobustError: the file is missing, no ONNX model or not as pinned, has no single input, or has operators
@@ -152,7 +159,10 @@ def load(
     if len(inputs) != 1:
         names = ", ".join(repr(one.name) for one in inputs)
         raise file.error(f"has {len(inputs)} inputs ({names}): a model with exactly one image input is needed")
-    chosen = _output(model, output or (plan.output if plan else None), plan.label_offset if plan else 0, file)
+    if enhancer:
+        chosen = image_output([_Declared(one) for one in model.graph.output], file)
+    else:
+        chosen = _output(model, output or (plan.output if plan else None), plan.label_offset if plan else 0, file)
     program = compiled(model, chosen, inputs[0].name, file)
     return TorchGraph(file, program, inputs[0], chosen).to(device)
 

@@ -39,12 +39,14 @@ class Program:
         constants: slot -> value, float32, int64 or bool on the CPU.
         output: the slot of the result.
         slots: how many there are.
+        quantized: the slots of `constants` whose floats are whole numbers that stand for others.
     """
 
     steps: tuple[Step, ...]
     constants: dict[int, Tensor]
     output: int
     slots: int
+    quantized: frozenset[int]
 
 
 def call(step: Step, arguments: Sequence[Tensor | None], file: ModelFile) -> tuple[Tensor, ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_robust.errors import RobustError
     from pytest_robust.models.files import ModelFile
 
-INSTEAD = "use a black-box attack (square) for this model"
+INSTEAD = "use a black-box attack for this model (attack: square)"
 """What a user can do about a graph that gives no gradient."""
 
 Kernel = Callable[..., Any]

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from numpy.typing import NDArray
 
     from pytest_robust.models.files import ModelFile
     from pytest_robust.models.session import Network
 
+_LEAST, _LARGEST = -1, 2
+"""A network may overshoot [0, 1], but hardly by all of its length."""
 
 A = TypeVar("A", "NDArray[Any]", "torch.Tensor")
+
+
+def image_output(outputs: Sequence[Any], file: ModelFile) -> str:
+    """Name of the only output that holds images; outputs of other shapes, such as magnitudes, are none.
+
+    Args:
+        outputs: the model's outputs (`name`, `type`, `shape`).
+        file: the model, for the message.
+
+    Raises:
+        RobustError: there is not exactly one.
+    """
+    images = [one.name for one in outputs if one.type == "tensor(float)" and len(one.shape) in (0, 4)]
+    if len(images) != 1:
+        raise file.error(f"has {len(images)} float32 image outputs: an enhancer has exactly one")
+    return str(images[0])
 
 
 class EnhancerRule(ABC, Generic[A]):
     """Canvas -> enhanced canvas, before the classifier's preprocess.
 
     The network takes float32 (N, 3, H, W) RGB in [0, 1] and gives the same shape; what leaves [0, 1] is
-    clipped.
+    clipped, and what leaves it by more than its length is refused as another range.
     """
 
     def __init__(self, network: Network, file: ModelFile) -> None:
@@ -34,12 +55,9 @@ class EnhancerRule(ABC, Generic[A]):
         taken = network.input
         if taken.dtype != np.float32 or taken.channels("nchw") not in (3, None):
             raise file.error(f"takes {taken.dtype} {taken.described}: an enhancer takes float32 (N, 3, H, W)")
-        images = [one.name for one in network.outputs if one.type == "tensor(float)" and len(one.shape) in (0, 4)]
-        if len(images) != 1:
-            raise file.error(f"has {len(images)} float32 image outputs: an enhancer has exactly one")
         self._network = network
         self._file = file
-        self._output = images[0]
+        self._output = image_output(network.outputs, file)
 
     def __call__(self, canvases: A) -> A:
         """Enhance a batch.
@@ -51,7 +69,7 @@ class EnhancerRule(ABC, Generic[A]):
             float32 (B, H, W, 3) RGB in [0, 255], not rounded.
 
         Raises:
-            RobustError: the enhancer takes another size, changes it, fails, or gives NaN or infinity.
+            RobustError: the enhancer takes another size, changes it, fails, or gives NaN, infinity or another range.
         """
         height, width = canvases.shape[1], canvases.shape[2]
         fixed = self._network.input.sides("nchw")
@@ -60,17 +78,27 @@ class EnhancerRule(ABC, Generic[A]):
                 f"takes {self._network.input.described} and the images have {height}x{width} pixels: let the "
                 "geometry make that size, or export the enhancer with a free height and width"
             )
-        made, finite = self._run(canvases)
+        made = self._run(canvases)
         given, got = (len(canvases), 3, height, width), tuple(made.shape)
         if got != given:
             raise self._file.error(f"made {got} of images of shape {given}: an enhancer must keep their size")
-        if not finite:
+        least, largest = self._bounds(made)
+        if not (math.isfinite(least) and math.isfinite(largest)):
             raise self._file.error("gave NaN or infinity: check its weights")
+        if least < _LEAST or largest > _LARGEST:
+            raise self._file.error(
+                f"gave values from {least:.3g} to {largest:.3g}: an enhancer gives pixels in [0, 1], neither grey "
+                "levels nor normalised ones; export it with that range"
+            )
         return self._levels(made)
 
     @abstractmethod
-    def _run(self, canvases: A) -> tuple[A, bool]:
-        """What the network makes of the canvases, in its own layout and range, and whether all of it is finite."""
+    def _run(self, canvases: A) -> A:
+        """What the network makes of the canvases, in its own layout and range."""
+
+    @abstractmethod
+    def _bounds(self, made: A) -> tuple[float, float]:
+        """The least and the largest value; NaN if there is one."""
 
     @abstractmethod
     def _levels(self, made: A) -> A:
@@ -80,11 +108,13 @@ class EnhancerRule(ABC, Generic[A]):
 class Enhancer(EnhancerRule["NDArray[Any]"]):
     """The enhancer of arrays."""
 
-    def _run(self, canvases: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    def _run(self, canvases: NDArray[Any]) -> NDArray[Any]:
         tensor = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), np.float32)
         tensor /= np.float32(255)
-        made = self._network.run(tensor, self._output)
-        return made, bool(np.isfinite(made).all())
+        return self._network.run(tensor, self._output)
+
+    def _bounds(self, made: NDArray[Any]) -> tuple[float, float]:
+        return float(made.min()), float(made.max())
 
     def _levels(self, made: NDArray[Any]) -> NDArray[Any]:
         enhanced = np.clip(made, 0, 1) * np.float32(255)

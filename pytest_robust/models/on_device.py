@@ -48,10 +48,14 @@ class DevicePreprocessor(Rule["torch.Tensor"]):
 class DeviceEnhancer(EnhancerRule["torch.Tensor"]):
     """`enhancer.Enhancer` for tensors."""
 
-    def _run(self, canvases: torch.Tensor) -> tuple[torch.Tensor, bool]:
+    def _run(self, canvases: torch.Tensor) -> torch.Tensor:
         planes = canvases.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-        made = self._network.run_bound(quotient(planes, 255), self._output)
-        return made, bool(torch.isfinite(made).all())
+        return self._network.run_bound(quotient(planes, 255), self._output)
+
+    def _bounds(self, made: torch.Tensor) -> tuple[float, float]:
+        # both in one transfer
+        least, largest = torch.stack(torch.aminmax(made)).tolist()
+        return least, largest
 
     def _levels(self, made: torch.Tensor) -> torch.Tensor:
         return (made.clamp(0, 1) * 255).permute(0, 2, 3, 1).contiguous()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robust.errors import RobustError
@@ -44,6 +45,7 @@ class Portions:
         """Begin with `size` images; `fixed` says that it may not be another number."""
         self.size = self.asked = size
         self._fixed = fixed
+        self._halving = threading.Lock()
 
     def __call__(self, count: int, work: Callable[[slice], T]) -> list[T]:
         """What `work` gives for each portion of `count` images, in order.
@@ -54,15 +56,17 @@ class Portions:
         made: list[T] = []
         done = 0
         while done < count:
-            here = slice(done, min(done + self.size, count))
+            tried = self.size
+            here = slice(done, min(done + tried, count))
             try:
                 made.append(work(here))
             except Exception as error:
                 if not ran_out(error):
                     raise
-                if self._fixed or self.size == 1:
-                    raise _refusal(error, self.size) from error
-                self.size //= 2
+                if self._fixed or tried == 1:
+                    raise _refusal(error, tried) from error
+                with self._halving:  # several lanes meet one shortage, which halves once
+                    self.size = min(self.size, tried // 2)
             else:
                 done = here.stop
                 continue

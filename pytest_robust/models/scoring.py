@@ -30,8 +30,14 @@ _STEPS = 256
 """Quantized probabilities come in that many steps or more, and each may be one step off."""
 
 
-def kind_of(stated: OutputKind | None, output: str, file: ModelFile) -> OutputKind:
+def kind_of(stated: OutputKind | None, output: str, file: ModelFile, wanting: str = "scores") -> OutputKind:
     """Whether an output holds logits or probabilities: as the spec states it, or as the graph shows.
+
+    Args:
+        stated: by the spec.
+        output: its name.
+        file: the model.
+        wanting: what must know it, for the sentence.
 
     Raises:
         RobustError: the spec does not say and the graph does not show it.
@@ -45,7 +51,7 @@ def kind_of(stated: OutputKind | None, output: str, file: ModelFile) -> OutputKi
             return "probabilities"
     raise file.error(
         f"ends in {file.endings.get(output)}, which does not show whether {output!r} holds logits or probabilities: "
-        "for scores set output: {kind: logits} or {kind: probabilities}"
+        f"for {wanting} set output: {{kind: logits}} or {{kind: probabilities}}"
     )
 
 

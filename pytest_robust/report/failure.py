@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_robust.report.attacked import attack_text
 from pytest_robust.report.counted import counted
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def failure_text(
         interval = record["interval"]
         span = f"   95% interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f} %" if interval else ""
         lines.append(f"  measured  {record['correct']}/{record['n']}{span}")
+    if attack := record["attack"]:
+        lines.append(f"  attack    {attack_text(attack)}")
     if golden := record["golden"]:
         because = f": {golden['reason']}" if golden["reason"] else ""
         recorded = f"recorded {golden['recorded']} on {golden['device_class']}{because}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_robust.report.attacked import attack_text
 from pytest_robust.report.counted import counted
 from pytest_robust.report.notes import cell_notes, dropped
 from pytest_robust.report.table import change, headings, percent, rows, scores_text, verdict_text
+from pytest_robust.report.transfer import legend_of, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,16 +57,23 @@ def markdown(report: Mapping[str, Any], room: int = COMMENT_BYTES) -> str:
     ]
     summary = rows(report["cells"], failed)
     scores = [_item(f"{row.spec}::{row.model}", scores_text(row.scores)) for row in summary if row.scores]
+    attacks = [_item(cell["id"], attack_text(cell["attack"])) for cell in report["cells"] if cell.get("attack")]
     lines = [*head, *mistakes, *failures, *table]
     for title, found in (
         ("to look at", [_item(cell["id"], _noted(cell)) for cell in looked_at]),
         ("waived", further),
+        ("expected to fail", [_item(*entry) for entry in run["expected"].items()]),
         ("aggregate" + "s" * (len(aggregates) != 1), aggregates),
+        ("attack" + "s" * (len(attacks) != 1), attacks),
         ("scored", scores),
         ("noted", [f"- {_text(note)}" for note in (*dropped(run), *cell_notes(others))]),
     ):
         section, left = _section(title, found, left)
         lines += section
+    for found in report["aggregates"]:
+        if "matrix" in found:
+            section, left = _matrix(found, left)
+            lines += section
     text = "\n".join([*lines, *tail]) + "\n"
     return text if len(text.encode()) <= room else ""
 
@@ -81,6 +90,14 @@ def _section(title: str, items: Sequence[str], room: int) -> tuple[list[str], in
         lines.append(item)
         room -= _size([item])
     return [*lines, ""], room
+
+
+def _matrix(found: Mapping[str, Any], room: int) -> tuple[list[str], int]:
+    """A transfer matrix as a table, whole or not at all."""
+    heads, rows = table_of(found["matrix"])
+    lines = [f"### `{found['id']}`", "", _row(heads), _row(["---", *["---:"] * (len(heads) - 1)]), *map(_row, rows), ""]
+    lines += [legend_of(found["matrix"]), ""]
+    return (lines, room - _size(lines)) if _size(lines) <= room else ([], room)
 
 
 def _table(report: Mapping[str, Any], room: int) -> tuple[list[str], int]:
@@ -112,7 +129,7 @@ def _table(report: Mapping[str, Any], room: int) -> tuple[list[str], int]:
 
 
 def _is_noted(cell: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
-    passed = cell["id"] not in run["failed"] and cell["id"] not in run["waived"]
+    passed = all(cell["id"] not in run[outcome] for outcome in ("failed", "waived", "expected"))
     return passed and cell["verdict"] not in ("PASS", "UPDATED")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
+from pytest_robust.report.outcomes import by_outcome
 from pytest_robust.report.structure import structure
 
 if TYPE_CHECKING:
@@ -137,13 +138,9 @@ class Shards:
         """
         runs = [report.run for report in self.reports]
         names = dict.fromkeys(name for run in runs for name in run["versions"])
-        failed = {name: text for run in runs for name, text in run["failed"].items() if name in self.cells}
-        waived = {name: text for run in runs for name, text in run["waived"].items() if name in self.cells}
-        for report in aggregates:
-            if report["fails"] and report["waiver"]:
-                waived[report["id"]] = f"{report['headline']} (waived: {report['waiver']})"
-            elif report["fails"]:
-                failed[report["id"]] = report["headline"]
+        outcomes = by_outcome(aggregates)
+        for kind, told in outcomes.items():
+            told |= {name: text for run in runs for name, text in run[kind].items() if name in self.cells}
         merged = structure(
             started=min(run["started"] for run in runs),
             duration_s=sum(run["duration_s"] for run in runs),
@@ -155,8 +152,7 @@ class Shards:
             cells=list(self.cells.values()),
             aggregates=[report["record"] for report in aggregates],
             measurements=self.measurements,
-            failed=failed,
-            waived=waived,
+            **outcomes,
             refused=list(dict.fromkeys(text for run in runs for text in run.get("refused", ()))),
             errors=list(dict.fromkeys(text for run in runs for text in run.get("errors", ()))),
         )

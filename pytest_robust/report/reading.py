@@ -12,6 +12,7 @@ import numpy as np
 from pytest_robust.errors import RobustError
 from pytest_robust.golden.arrays import ids_name, labels_name, predicted_name, unpack
 from pytest_robust.measurement import Measurement, Provenance, Samples, Scores, count_correct
+from pytest_robust.report.attacked import attacked_of
 from pytest_robust.report.structure import FORMAT, SCORES, near_tie_name, scores_name
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ def _assemble(path: Path, document: dict[str, Any], arrays: Mapping[str, Any]) -
 def _measurement(
     cell: Mapping[str, Any], makers: list[dict[str, Any]], samples: Samples, arrays: Mapping[str, Any]
 ) -> Measurement:
-    maker = makers[cell["provenance"]]
-    provenance = Provenance(**{**maker, "providers": tuple(maker["providers"])})
+    provenance = Provenance.from_plain(makers[cell["provenance"]])
     predicted = arrays[predicted_name(provenance.device_class, cell["id"])].astype(np.uint16)
     near_tie = arrays.get(near_tie_name(provenance.device_class, cell["id"]))
     count = count_correct(predicted, samples.labels)
@@ -144,6 +144,7 @@ def _measurement(
         groups=cell["groups"],
         notes=tuple(cell["notes"]),
         scores=_scores(cell, provenance.device_class, arrays),
+        attacked=attacked_of(cell, provenance.device_class, arrays),
         provenance=provenance,
     )
 

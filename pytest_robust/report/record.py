@@ -19,6 +19,7 @@ def cell_record(
     measurement: Measurement | None = None,
     samples: Samples | None = None,
     golden: GoldenEvidence | None = None,
+    attack: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report's entry for a cell; fields of an unmeasured one are None."""
     flips = golden.flips if golden else None
@@ -67,6 +68,7 @@ def cell_record(
             "proven": judgement.proven,
         },
         "scores": _scores(measurement, samples),
+        "attack": attack,
         "near_ties": int(measurement.near_tie.sum()) if measurement else None,
         "cached": measurement.cached if measurement else False,
         "seconds": dict(measurement.seconds) if measurement else None,

@@ -6,7 +6,6 @@ from the machine that measured: what the specs declare, how each cell was made, 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ import numpy as np
 
 from pytest_robust.errors import RobustError
 from pytest_robust.golden.arrays import ids_name, labels_name, pack, predicted_name
+from pytest_robust.report.attacked import attacked_arrays
 from pytest_robust.report.family import adjust
 from pytest_robust.report.waivers import unused_waivers
 
@@ -61,6 +61,7 @@ def structure(
     measurements: Mapping[str, Measurement],
     failed: Mapping[str, str],
     waived: Mapping[str, str],
+    expected: Mapping[str, str],
     refused: Sequence[str] = (),
     errors: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def structure(
         measurements: by cell id.
         failed: first line of the judgement of every case that failed, by id.
         waived: likewise of every failure that a waiver excuses.
+        expected: likewise of every failure that its row expects.
         refused: a sentence for every change of goldens that was asked for and not made.
         errors: a sentence for every mistake that kept a spec from being collected.
     """
@@ -123,6 +125,7 @@ def structure(
             "provenance": [json.loads(maker) for maker in makers],
             "failed": dict(sorted(failed.items(), key=lambda entry: order[entry[0]])),
             "waived": dict(sorted(waived.items(), key=lambda entry: order[entry[0]])),
+            "expected": dict(sorted(expected.items(), key=lambda entry: order[entry[0]])),
             "refused": list(refused),
             "errors": list(errors),
         },
@@ -149,7 +152,7 @@ def _entry(record: Mapping[str, Any], measurement: Measurement | None, makers: S
 
 
 def _frozen(provenance: Provenance) -> str:
-    return json.dumps(dataclasses.asdict(provenance), sort_keys=True, default=dict)
+    return json.dumps(provenance.to_plain(), sort_keys=True)
 
 
 def write_json(
@@ -176,6 +179,8 @@ def write_json(
             arrays[near_tie_name(device_class, name)] = measurement.near_tie
         if measurement.scores:
             arrays |= {scores_name(part, device_class, name): getattr(measurement.scores, part) for part in SCORES}
+        if measurement.attacked:
+            arrays |= attacked_arrays(measurement.attacked, device_class, name)
     packed = pack(arrays)
     text = json.dumps({**report, "npz_sha256": hashlib.sha256(packed).hexdigest()}, indent=1) + "\n"
     replace(beside, packed)
@@ -192,8 +197,13 @@ def scores_name(part: str, device_class: str, cell: str) -> str:
     return f"{part}/{device_class}/{cell}"
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write a report in one step, making its folder.
+def replace(path: Path, content: bytes, what: str = "report") -> None:
+    """Write a file in one step, making its folder.
+
+    Args:
+        path: where to.
+        content: what.
+        what: how a sentence names it.
 
     Raises:
         RobustError: the file cannot be written.
@@ -204,7 +214,7 @@ def replace(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        raise RobustError(f"the report {path} cannot be written ({error.strerror}); choose another place") from error
+        raise RobustError(f"the {what} {path} cannot be written ({error.strerror}); choose another place") from error
 
 
 def _version(distribution: str) -> str | None:

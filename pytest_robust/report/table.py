@@ -18,7 +18,7 @@ _SCORES = {
 }
 """Heading and factor of each score: shares are shown in percent."""
 
-_FAILING = {"ERROR", "BELOW_FLOOR", "REGRESSED", "TOO_MANY_FLIPS", "NO_GOLDEN"}
+_FAILING = {"ERROR", "BELOW_FLOOR", "REGRESSED", "TOO_MANY_FLIPS", "UNEXPECTED_PASS", "NO_GOLDEN"}
 
 
 @dataclass(frozen=True, slots=True)

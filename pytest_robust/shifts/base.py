@@ -31,6 +31,7 @@ Apply = Callable[..., "NDArray[np.uint8]"]
 """``apply(images, bits, **parameters)``: uint8 (N, H, W, 3) and one `Bits` per image -> uint8 (N, H', W', 3).
 
 The images are C-contiguous. Never changes its input; one image's result never depends on its neighbours in the batch.
+One of the user's own is called by one thread at a time, and its result is copied before the next call.
 """
 
 DeviceApply = Callable[..., "torch.Tensor"]
@@ -39,6 +40,9 @@ DeviceApply = Callable[..., "torch.Tensor"]
 The images are a contiguous uint8 tensor (N, H, W, 3), N at least 1, and the bits a
 `pytest_robust.shifts.on_device.bits.BatchBits`. It imports torch only when it is called.
 """
+
+Groups = Callable[..., Mapping[str, Sequence[str]]]
+"""``groups(bits, **parameters)``: one `Bits` per image -> column -> one value per image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class PixelShift:
         options: what the shift takes beside `severity`, with the defaults.
         changes_size: the shifted canvas has another size and is meant to reach the model so.
         device_apply: `apply` on a device; None where it is made on the host, whatever the device.
+        groups: ``groups(bits, **numbers)`` -> columns of what each sample draws, one value per sample, by which the
+            report counts; None where all samples are shifted alike.
     """
 
     name: str
@@ -72,3 +78,4 @@ class PixelShift:
     options: Mapping[str, Json] = field(default_factory=dict)
     changes_size: bool = False
     device_apply: DeviceApply | None = None
+    groups: Groups | None = None

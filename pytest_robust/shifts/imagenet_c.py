@@ -126,7 +126,9 @@ def _one_per_sample() -> PixelShift:
     version = 1 + sum(_MEMBERS[name].version - 1 for name in members)
     source = f"the protocol of DynTTA (arXiv 2212.04681) over {IMAGENET_C}"
     sibling = twin(__name__, "one_per_sample")
-    return PixelShift(ONE_PER_SAMPLE, NAME, version, source, (), resolve, apply, options, device_apply=sibling)
+    return PixelShift(
+        ONE_PER_SAMPLE, NAME, version, source, (), resolve, apply, options, device_apply=sibling, groups=_groups
+    )
 
 
 def shares(
@@ -139,8 +141,7 @@ def shares(
     jpeg85: bool = False,
 ) -> Iterator[tuple[PixelShift, list[int], dict[str, Any]]]:
     """The corruptions that samples draw under `one-per-sample`: each with the samples' positions and its numbers."""
-    cells = list(product(corruptions, severities))
-    drawn = [int(one.uint16(1, lane=_CHOICE)[0]) * len(cells) >> 16 for one in bits]
+    cells, drawn = list(product(corruptions, severities)), _drawn(bits, len(corruptions) * len(severities))
     for number in sorted(set(drawn)):
         name, severity = cells[number]
         mine = [position for position, choice in enumerate(drawn) if choice == number]
@@ -148,6 +149,22 @@ def shares(
         numbers = _MEMBERS[OWN_FROST if name == FROST else name].resolve({"severity": severity, "table": table}, 1, 1)
         extra = {"digest": digest} if name == FROST else {}
         yield _MEMBERS[name], mine, {**numbers, **extra, "jpeg85": jpeg85}
+
+
+def _drawn(bits: Sequence[Bits], count: int) -> list[int]:
+    return [int(one.uint16(1, lane=_CHOICE)[0]) * count >> 16 for one in bits]
+
+
+def _groups(
+    bits: Sequence[Bits], *, corruptions: Sequence[str], severities: Sequence[int], **numbers: Any
+) -> dict[str, list[str]]:
+    """What each sample draws under `one-per-sample`."""
+    cells = list(product(corruptions, severities))
+    chosen = [cells[number] for number in _drawn(bits, len(cells))]
+    return {
+        "drawn_corruption": [name for name, _ in chosen],
+        "drawn_severity": [str(severity) for _, severity in chosen],
+    }
 
 
 SHIFTS = (*_MEMBERS.values(), _one_per_sample())

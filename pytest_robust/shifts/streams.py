@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from pytest_robust.errors import RobustError
 from pytest_robust.shifts.rng import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,7 +59,8 @@ def make(
         ids: the N sample ids.
         seed: the spec's seed.
         parameters: what ``shift.resolve`` gave for canvases of H x W; empty is the exact identity.
-        threads: cores to work on; of `LARGE` canvases each takes an equal share. OpenCV starts no threads of its own.
+        threads: cores to work on; of `LARGE` canvases each takes an equal share. OpenCV starts no threads of its own,
+            and a shift of the user's own is made by one thread, see `alone`.
 
     Returns:
         A new array, uint8 (N, H, W, 3), or (N, H', W', 3) where the shift changes the size.
@@ -69,13 +72,16 @@ def make(
         return np.array(images, order="C")
     streams = Streams(seed, shift.name, parameters)
     given, bits = np.ascontiguousarray(images), [streams.for_id(one) for one in ids]
-    share = -(-len(bits) // threads) if images.shape[1] * images.shape[2] >= LARGE else len(bits)
+    foreign = not is_own(shift.apply)
+    shared = not foreign and images.shape[1] * images.shape[2] >= LARGE
+    share = -(-len(bits) // threads) if shared else len(bits)
 
     def part(start: int) -> NDArray[np.uint8]:
         here = slice(start, start + share)
-        made = shift.apply(given[here], bits[here], **parameters)
-        check_made(shift, len(bits[here]), made, np.ndarray, np.uint8)
-        return made
+        with alone(shift.apply):
+            made = shift.apply(given[here], bits[here], **parameters)
+            check_made(shift, len(bits[here]), made, np.ndarray, np.uint8)
+            return made.copy() if foreign else made
 
     with _opencv_on_one_thread:
         if share == len(bits):
@@ -106,6 +112,27 @@ def check_made(shift: PixelShift, count: int, made: Any, kind: type[Any], uint8:
         f"the shift {shift.suite}.{shift.name} must return uint8 ({count}, H, W, 3) for {count} images, not {found}; "
         "correct its function"
     )
+
+
+def is_own(function: Callable[..., Any]) -> bool:
+    """Whether a function is written in this package, and so known to be pure."""
+    while isinstance(function, partial):
+        function = function.func
+    # not its __module__, which a decorator of the user's copies from what it wraps
+    written_in = getattr(function, "__globals__", {}).get("__name__") or ""
+    return bool(written_in.startswith(_PACKAGE))
+
+
+def alone(function: Callable[..., Any]) -> AbstractContextManager[object]:
+    """Held while a shift's function runs, and its result is copied: those of the user's own run one at a time.
+
+    Such a function may keep a buffer, a random generator or a model between its calls.
+    """
+    return nullcontext() if is_own(function) else _users
+
+
+_PACKAGE = f"{__name__.partition('.')[0]}."
+_users = threading.RLock()
 
 
 class _OneThread:

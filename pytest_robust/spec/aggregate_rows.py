@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from pytest_robust.spec.limits import AGAINST, Roles
+from pytest_robust.spec.aggregate_base import Aggregate, Golden, one_of
+from pytest_robust.spec.study_rows import CleverRow, ParetoRow, TransferRow, UniquenessRow
 from pytest_robust.spec.types import (
     Correlation,
     Fraction,
     Given,
     Growth,
-    Level,
-    Name,
     Names,
     Ratio,
     Strict,
@@ -100,27 +99,10 @@ class CompareSpec(Strict):
     entry: Given[Text] = Field(default=None, description="Which entry of the suite, where it has several.")
 
 
-class _Aggregate(Strict):
-    name: Given[Name] = Field(
-        default=None,
-        description="The aggregate's name in its node id; <entry>.<kind> (<entry>.<metric> for scores), or"
-        " <entry>.<shift>.<kind> for trend and monotone, unless given.",
-    )
-    level: Level = Field(default="block", description="block: a breach fails the aggregate; warn: it is only reported.")
-
-
-class _Golden(_Aggregate):
-    against: Roles = Field(default=["latest"], description=AGAINST)
-
-
-def _one_of(*keys: str) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"anyOf": [{"required": [key]} for key in keys]})
-
-
-class MceRow(_Golden):
+class MceRow(Golden):
     """Mean corruption error of each model, with its limits."""
 
-    model_config = _one_of("max", "max_regression")
+    model_config = one_of("max", "max_regression")
 
     mce: MceSpec = Field(description="What to average, and relative to which reference.")
     max: Given[Ratio] = Field(default=None, description="Highest mCE; 1 is as bad as the reference.")
@@ -130,10 +112,10 @@ class MceRow(_Golden):
     )
 
 
-class MeanErrorRow(_Golden):
+class MeanErrorRow(Golden):
     """Mean error of each model, with its limits."""
 
-    model_config = _one_of("max", "max_regression")
+    model_config = one_of("max", "max_regression")
 
     mean_error: MeanErrorSpec = Field(description="Which cells to average.")
     max: Given[Fraction] = Field(default=None, description="Highest mean error, as a fraction.")
@@ -142,20 +124,20 @@ class MeanErrorRow(_Golden):
     )
 
 
-class IceRow(_Golden):
+class IceRow(Golden):
     """Imperceptible corruption error of each model: how much its error grows relative to its clean error."""
 
-    model_config = _one_of("max", "max_regression")
+    model_config = one_of("max", "max_regression")
 
     ice: CellsSpec = Field(description="The imperceptible shifts.")
     max: Given[Growth] = Field(default=None, description="Highest iCE: 0.1 allows the clean error to grow by a tenth.")
     max_regression: Given[Fraction] = Field(default=None, description="Largest rise of iCE over the golden's.")
 
 
-class GroupMeansRow(_Golden):
+class GroupMeansRow(Golden):
     """Mean over shifts of the mean accuracy over the shift's values, of each model, with its limits."""
 
-    model_config = _one_of("min", "max_regression")
+    model_config = one_of("min", "max_regression")
 
     group_means: GroupMeansSpec = Field(description="Which shifts; the report shows the mean of each.")
     min: Given[Fraction] = Field(default=None, description="Lowest mean of the means, as a fraction.")
@@ -165,10 +147,10 @@ class GroupMeansRow(_Golden):
     )
 
 
-class WorstClassRow(_Golden):
+class WorstClassRow(Golden):
     """Accuracy of each model's worst class, averaged over cells, with its limits."""
 
-    model_config = _one_of("min", "max_regression")
+    model_config = one_of("min", "max_regression")
 
     worst_class: CellsSpec = Field(description="Which cells to average over.")
     min: Given[Fraction] = Field(default=None, description="Lowest accuracy of any class, as a fraction.")
@@ -178,10 +160,10 @@ class WorstClassRow(_Golden):
     )
 
 
-class PhaseRelianceRow(_Golden):
+class PhaseRelianceRow(Golden):
     """Predictions that follow the owner of the phase less those that follow the owner of the amplitude."""
 
-    model_config = _one_of("min", "max", "max_regression")
+    model_config = one_of("min", "max", "max_regression")
 
     phase_reliance: CellsSpec = Field(
         description="Cells of fourier's amplitude_swap and phase_swap; only those of which the other sample gives more"
@@ -194,7 +176,7 @@ class PhaseRelianceRow(_Golden):
     )
 
 
-class ScoresRow(_Aggregate):
+class ScoresRow(Aggregate):
     """Calibration, proper scores and top-5 error of each model, with their limit."""
 
     scores: ScoresSpec = Field(description="Which number, over which cells; `suite: clean` for the unshifted images.")
@@ -203,10 +185,10 @@ class ScoresRow(_Aggregate):
     )
 
 
-class TrendRow(_Golden):
+class TrendRow(Golden):
     """Correlation of severity and accuracy drop of each model, with its limits."""
 
-    model_config = _one_of("min_spearman", "min_pearson", "max_regression")
+    model_config = one_of("min_spearman", "min_pearson", "max_regression")
 
     trend: TrendSpec = Field(description="Which severities to correlate.")
     min_spearman: Given[Correlation] = Field(default=None, description="Lowest rank correlation.")
@@ -218,7 +200,7 @@ class TrendRow(_Golden):
     )
 
 
-class MonotoneRow(_Golden):
+class MonotoneRow(Golden):
     """Accuracy that never rises, by more than the allowance, as a shift grows stronger."""
 
     monotone: MonotoneSpec = Field(description="Which severities, and how much noise is allowed.")
@@ -227,10 +209,10 @@ class MonotoneRow(_Golden):
     )
 
 
-class CompareRow(_Golden):
+class CompareRow(Golden):
     """Gain of one model over another, with its limits."""
 
-    model_config = _one_of("min_gain", "max_clean_loss", "max_regression")
+    model_config = one_of("min_gain", "max_clean_loss", "max_regression")
 
     compare: CompareSpec = Field(description="Which two models, and where.")
     min_gain: Given[Correlation] = Field(
@@ -244,10 +226,10 @@ class CompareRow(_Golden):
     )
 
 
-class ErrorReductionRow(_Golden):
+class ErrorReductionRow(Golden):
     """Share of another model's mean error that a model avoids, with its limits."""
 
-    model_config = _one_of("min", "max_regression")
+    model_config = one_of("min", "max_regression")
 
     error_reduction: CompareSpec = Field(description="Which two models, and where.")
     min: Given[Correlation] = Field(
@@ -270,4 +252,8 @@ AggregateRow = (
     | ScoresRow
     | CompareRow
     | ErrorReductionRow
+    | UniquenessRow
+    | TransferRow
+    | ParetoRow
+    | CleverRow
 )

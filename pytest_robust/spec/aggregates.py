@@ -20,12 +20,17 @@ from pytest_robust.spec.aggregate_rows import (
     WorstClassRow,
 )
 from pytest_robust.spec.check import validate
+from pytest_robust.spec.clever import clever_drafts
 from pytest_robust.spec.ladders import ladder_drafts
 from pytest_robust.spec.mce import mce_drafts
 from pytest_robust.spec.means import mean_drafts
 from pytest_robust.spec.pairs import pair_drafts
 from pytest_robust.spec.problems import NO_ANCHOR, NO_GOLDEN_FOLDER, did_you_mean, show
+from pytest_robust.spec.rows import check_expect
 from pytest_robust.spec.scope import LIMITS
+from pytest_robust.spec.studies import pareto_drafts, transfer_drafts
+from pytest_robust.spec.study_rows import CleverRow, ParetoRow, TransferRow, UniquenessRow
+from pytest_robust.spec.uniqueness import uniqueness_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,11 +51,23 @@ _ROWS: dict[AggregateKind, type[AggregateRow]] = {
     "scores": ScoresRow,
     "compare": CompareRow,
     "error_reduction": ErrorReductionRow,
+    "uniqueness": UniquenessRow,
+    "transfer": TransferRow,
+    "pareto": ParetoRow,
+    "clever": CleverRow,
 }
 _ANY_KIND = f"{', '.join(list(_ROWS)[:-1])} and {list(_ROWS)[-1]}"
 
-_NO_REGRESSION = {"scores": "goldens keep the predicted classes and no probabilities; limit the value itself by `max`"}
+_NO_REGRESSION = {
+    "scores": "goldens keep the predicted classes and no probabilities; limit the value itself by `max`",
+    "transfer": "goldens do not keep which images were attacked; limit the rate itself by `max`",
+    "pareto": "goldens do not keep distortions; limit the fit itself by `min_r2`",
+    "clever": "goldens do not keep slopes; limit the score itself by `min_clever`",
+}
 """Why a kind takes no `max_regression`."""
+
+_REPORTED = ("monotone", "transfer", "pareto", "clever")
+"""Kinds that say something without a limit."""
 
 
 def aggregate_drafts(rules: Rules, rows: Sequence[Node]) -> list[Draft]:
@@ -96,9 +113,15 @@ def _expand(rules: Rules, node: Node) -> list[Draft]:
     row: AggregateRow | None = validate(_ROWS[kind], node, node.place, rules.problems)
     if row is None:
         return []
-    if kind != "monotone" and all(getattr(row, key) is None for key in LIMITS[kind]):
+    if kind not in _REPORTED and all(getattr(row, key) is None for key in LIMITS[kind]):
         rules.problems.add(node.place, f"this row sets no limit; give {' or '.join(LIMITS[kind])}")
         return []
+    if row.expect is not None:
+        limits = [key for key in (*LIMITS[kind], "on_frontier") if getattr(row, key, None) is not None]
+        if not limits and kind != "monotone":
+            rules.problems.add(node.key("expect"), "`expect` speaks of a limit, and this row sets none; remove it")
+            return []
+        check_expect(node, ["allowance", *limits] if kind == "monotone" else limits, row.level, rules.problems)
     _check_golden(rules, node, "anchor" in getattr(row, "against", ()))
     return _drafts(rules, row, kind, node)
 
@@ -128,4 +151,12 @@ def _drafts(rules: Rules, row: AggregateRow, kind: AggregateKind, node: Node) ->
     if isinstance(row, CompareRow | ErrorReductionRow):
         what = row.compare if isinstance(row, CompareRow) else row.error_reduction
         return pair_drafts(rules, row, what, kind, node, at)
+    if isinstance(row, TransferRow):
+        return transfer_drafts(rules, row, node, at)
+    if isinstance(row, ParetoRow):
+        return pareto_drafts(rules, row, node, at)
+    if isinstance(row, CleverRow):
+        return clever_drafts(rules, row, node, at)
+    if isinstance(row, UniquenessRow):
+        return uniqueness_drafts(rules, row, node, at)
     return mean_drafts(rules, row, getattr(row, kind), kind, node, at)

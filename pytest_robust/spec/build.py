@@ -24,6 +24,7 @@ from pytest_robust.spec.rows import check_goldens, excuses, threshold_rows, waiv
 from pytest_robust.spec.scope import Rules
 from pytest_robust.spec.select import Matrix
 from pytest_robust.spec.shifts import ShiftSection
+from pytest_robust.spec.sources import Sources
 from pytest_robust.spec.types import NAME, PATTERNS
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class _Checked:
             level=level or draft.level,
             waiver=next((row.waiver for row in self.waivers if excuses(row, draft, self.matrix)), None),
             against=draft.against,
+            expect=draft.expect,
         )
 
 
@@ -195,7 +197,8 @@ def _check(
     items = _models(reader)
     models = ModelSection(items, geometry, candidate_paths(candidates, items, folder), folder).plans()
 
-    columns = ShiftSection(catalog, folder, dataset, profile).columns(reader.rows("shifts"))
+    sources = Sources({item.name for item in items}, models)
+    columns = ShiftSection(catalog, folder, dataset, profile, sources).columns(reader.rows("shifts"))
     matrix = Matrix([item.name for item in items], columns.shifts, columns.known, columns.complete)
     for selection in exclusions(reader.listed("exclude", limits.Where), matrix, problems):
         matrix.remove(selection, matrix.cells)
@@ -225,7 +228,13 @@ def _check(
         scored=head.scores if head else False,
         models=models,
         matrix=matrix,
-        thresholds=threshold_rows(rows, matrix, problems, profile.level if profile else None),
+        thresholds=threshold_rows(
+            rows,
+            matrix,
+            problems,
+            profile.level if profile else None,
+            {model.name: model.geometry.crop for model in models},
+        ),
         aggregates=aggregates,
         waivers=waiver_rows(waivers, matrix, aggregates, problems, today or datetime.date.today()),
         gate=reader.one("gate", limits.GateSpec).value or limits.GateSpec(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pytest_robust.spec.attack_limits import applied as of_attack
+from pytest_robust.spec.match_limits import applied as of_match
 from pytest_robust.spec.plan import CellPlan, ModelPlan, Threshold, Waiver
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def cell_plans(
         models: one plan per model of the matrix.
         matrix: the shifts.
         cells: per model the columns to make.
-        thresholds: the rows; on clean a row loses its `max_drop`, and is left out if nothing remains.
+        thresholds: the rows; on clean a row loses its `max_drop`, on attacks what `attack_limits` says, on what
+            `max_match` limits what `match_limits` says, and is left out if nothing remains.
         waivers: the waivers of cells; the first one in the file that matches a cell is its waiver.
         scored: whether what the probabilities say is kept of every cell.
     """
@@ -54,9 +57,14 @@ def cell_plans(
             if excuse not in waived:
                 waived[excuse] = next((row.waiver for row in _of_model(waivers, excuse, position)), None)
             applied = rows[matched]
+            shift = matrix.columns[column]
             if column in matrix.clean:
                 applied = tuple(bare for row in applied if (bare := _without_drop(row)) is not None)
-            made[position, column] = CellPlan(model, matrix.columns[column], applied, waived[excuse], scored)
+            elif any(row.limits_attack for row in applied):
+                applied = tuple(bare for row in applied if (bare := of_attack(row, shift, model.name)) is not None)
+            elif any(row.max_match is not None for row in applied):
+                applied = tuple(bare for row in applied if (bare := of_match(row)) is not None)
+            made[position, column] = CellPlan(model, shift, applied, waived[excuse], scored)
     return made
 
 
@@ -77,4 +85,5 @@ def _without_drop(row: Threshold) -> Threshold | None:
     """What is left of a row on the clean cell, which cannot drop from itself."""
     if row.max_drop is None:
         return row
-    return replace(row, max_drop=None) if row.min_accuracy is not None or row.needs_golden else None
+    bare = replace(row, max_drop=None)
+    return bare if bare.limits else None

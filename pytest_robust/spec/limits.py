@@ -9,12 +9,14 @@ from pydantic import ConfigDict, Field
 from pytest_robust.spec.types import (
     DATE,
     Count,
+    Distortion,
     Fraction,
     Given,
     Level,
     Name,
     Names,
     OneOrMore,
+    Said,
     Severities,
     Strict,
     Text,
@@ -44,16 +46,43 @@ class WaiverWhere(Where):
     )
 
 
+LIMITS = (
+    "min_accuracy",
+    "max_drop",
+    "max_regression",
+    "max_negative_flips",
+    "max_success_rate",
+    "min_distortion",
+    "max_transfer",
+    "max_match",
+)
+"""What a row of `thresholds` can limit."""
+
+
+class MinDistortion(Strict):
+    """Lowest mean distortion by norm, over the images that an attack turned; pixels count from 0 to 1."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    linf: Given[Distortion] = Field(default=None, description="Largest change of any value: 0.0314 is 8 grey levels.")
+    l2: Given[Distortion] = Field(default=None, description="Euclidean length of the change.")
+    l1: Given[Distortion] = Field(default=None, description="Sum of the changes.")
+    l0: Given[Distortion] = Field(default=None, description="Number of values (three per pixel) that change.")
+
+
+class ExpectSpec(Strict):
+    """What is known not to hold: the case fails as expected, and fails in earnest once the limit holds."""
+
+    fails: Said = Field(description="The measured figure and the reason, as the report repeats them.")
+
+
+EXPECT = "A limit that is known not to hold, and why; one limit per row. That it holds again is a failure."
+
+
 class ThresholdSpec(Strict):
     """Limits on cells. Every row that matches a cell applies to it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [key]} for key in ("min_accuracy", "max_drop", "max_regression", "max_negative_flips")
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [key]} for key in LIMITS]})
 
     where: Where = Field(default=Where(), description="The cells that the row applies to; absent = all.")
     min_accuracy: Given[Fraction] = Field(default=None, description="Lowest accuracy, as a fraction.")
@@ -66,8 +95,29 @@ class ThresholdSpec(Strict):
     max_negative_flips: Given[Fraction] = Field(
         default=None, description="Largest share of samples that the golden had right and that are now wrong."
     )
+    max_success_rate: Given[Fraction] = Field(
+        default=None,
+        description="Largest share of the attacked images that turn the model, as a fraction; for attacks on the model"
+        " itself.",
+    )
+    min_distortion: Given[MinDistortion] = Field(
+        default=None,
+        description="Lowest mean distortion of the images that turn the model, such as {l2: 0.5}; met where none does.",
+    )
+    max_transfer: Given[Fraction] = Field(
+        default=None,
+        description="Largest share of another model's adversarial images that turn this one, as a fraction, of those"
+        " whose clean image both have right.",
+    )
+    max_match: Given[Fraction] = Field(
+        default=None,
+        description="Largest share of a fingerprint's images that the model answers as the fingerprint's owner does;"
+        " for models that must be others; max_drop, max_regression and max_negative_flips of wider rows do not apply to"
+        " these cases, which stay in the goldens. The owner itself takes min_accuracy.",
+    )
     level: Level = Field(default="block", description="block: a breach fails the case; warn: it is only reported.")
     against: Roles = Field(default=["latest"], description=AGAINST)
+    expect: Given[ExpectSpec] = Field(default=None, description=EXPECT)
 
 
 class GateSpec(Strict):

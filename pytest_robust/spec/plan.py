@@ -35,6 +35,10 @@ AggregateKind = Literal[
     "scores",
     "compare",
     "error_reduction",
+    "uniqueness",
+    "transfer",
+    "pareto",
+    "clever",
 ]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -139,6 +143,25 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AttackPlan:
+    """Which model the images of a column are crafted on, and for whom they count.
+
+    Attributes:
+        name: the attack's.
+        source: the model that is attacked; None where each measured model is its own source.
+        jointly: only samples that all of these have right when clean are attacked; empty for no such limit.
+        pack: a crafted pack, or a folder of packs, that is shown in place of crafting.
+        batch: images crafted at once, which changes no more than the last bits of floats; None for as many as suit.
+    """
+
+    name: str
+    source: ModelPlan | None = None
+    jointly: tuple[ModelPlan, ...] = ()
+    pack: PathText | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShiftPlan:
     """One column of the matrix: one shift at one severity.
 
@@ -146,7 +169,7 @@ class ShiftPlan:
     says that the shifted canvas has another size and must reach the model unresized. `stored` is the folder of a
     published set, `textures` that of photographs which the shift blends in. `main` is the spec's own data set, whose
     classes the models have, where `dataset` is another one. `side` is the side in pixels of the square canvases that
-    the numbers are for, where they are for one size.
+    the numbers are for, where they are for one size. `attack` is there where the images are adversarial.
     """
 
     entry: str
@@ -162,6 +185,7 @@ class ShiftPlan:
     main: DatasetPlan | None = None
     textures: PathText | None = None
     side: int | None = None
+    attack: AttackPlan | None = None
 
     @property
     def label(self) -> str:
@@ -175,22 +199,46 @@ def severity_text(severity: Severity) -> str:
     return format(severity, ".12g") if isinstance(severity, float) else str(severity)
 
 
+ATTACK_LIMITS = ("max_success_rate", "min_distortion", "max_transfer")
+"""The limits that only attacks have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One row of `thresholds`. All limits are fractions in [0, 1]; None means that the row does not set it."""
+    """One row of `thresholds`; None means that the row does not set a limit.
+
+    Limits are fractions in [0, 1], but for `min_distortion`: by norm the lowest mean, pixels counting from 0 to 1.
+    """
 
     mark: Mark
     min_accuracy: float | None = None
     max_drop: float | None = None
     max_regression: float | None = None
     max_negative_flips: float | None = None
+    max_success_rate: float | None = None
+    min_distortion: tuple[tuple[str, float], ...] | None = None
+    max_transfer: float | None = None
+    max_match: float | None = None
     level: Level = "block"
     against: tuple[Role, ...] = ("latest",)
+    expect: str | None = None
+    """Why its limit is expected not to hold; a breach is excused then, and that it holds is a failure."""
 
     @property
     def needs_golden(self) -> bool:
         """Whether the row can only be judged against a golden."""
         return self.max_regression is not None or self.max_negative_flips is not None
+
+    @property
+    def limits(self) -> bool:
+        """Whether the row sets any limit."""
+        plain = (self.min_accuracy, self.max_drop, self.max_match)
+        return any(limit is not None for limit in plain) or self.needs_golden or self.limits_attack
+
+    @property
+    def limits_attack(self) -> bool:
+        """Whether the row sets a limit that only attacks have."""
+        return any(getattr(self, key) is not None for key in ATTACK_LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +272,12 @@ class CellPlan:
         """The cell's node id after the spec's path."""
         return f"{self.model.name}::{self.shift.label}"
 
+    @property
+    def source(self) -> ModelPlan:
+        """The model that an attack's images are crafted on."""
+        attack = self.shift.attack
+        return self.model if attack is None or attack.source is None else attack.source
+
 
 @dataclass(frozen=True, slots=True)
 class AggregatePlan:
@@ -231,7 +285,7 @@ class AggregatePlan:
 
     `options` holds what is special to the kind (``reference`` of mce, ``against`` of compare, ...); `limits` the
     bounds it is judged by (``max``, ``min_gain``, ``max_regression``, ...), and `against` the goldens that
-    ``max_regression`` speaks of.
+    ``max_regression`` speaks of. `expect` says why the limit is expected not to hold, as in `Threshold`.
     """
 
     name: str
@@ -244,6 +298,7 @@ class AggregatePlan:
     level: Level = "block"
     waiver: Waiver | None = None
     against: tuple[Role, ...] = ("latest",)
+    expect: str | None = None
 
     @property
     def owner(self) -> str:

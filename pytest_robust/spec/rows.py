@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_robust.spec.attack_limits import check_attacks, check_distortions
 from pytest_robust.spec.check import validate
-from pytest_robust.spec.limits import WaiverWhere, Where
+from pytest_robust.spec.limits import LIMITS, MinDistortion, WaiverWhere, Where
+from pytest_robust.spec.match_limits import check_matches
 from pytest_robust.spec.plan import Threshold, Waiver
 from pytest_robust.spec.problems import NO_ANCHOR, NO_GOLDEN_FOLDER, Problems, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
 
     from pytest_robust.spec.check import Item
     from pytest_robust.spec.limits import GoldenSpec, ThresholdSpec, WaiverSpec
+    from pytest_robust.spec.loader import Node
     from pytest_robust.spec.plan import Level
     from pytest_robust.spec.scope import Draft
     from pytest_robust.spec.select import Matrix, Selection
-
-_LIMITS = ("min_accuracy", "max_drop", "max_regression", "max_negative_flips")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,11 @@ class WaiverRow:
 
 
 def threshold_rows(
-    items: Sequence[Item[ThresholdSpec]], matrix: Matrix, problems: Problems, level: Level | None
+    items: Sequence[Item[ThresholdSpec]],
+    matrix: Matrix,
+    problems: Problems,
+    level: Level | None,
+    sides: Mapping[str, int | None],
 ) -> list[ThresholdRow]:
     """Resolve all rows, in the order of the file.
 
@@ -52,22 +57,29 @@ def threshold_rows(
         matrix: the spec's cells.
         problems: takes rows that limit nothing or select nothing.
         level: replaces the level of every row, as a profile may ask.
+        sides: by model the side of its square canvases in pixels; None where the images decide.
     """
-    rows = []
+    found = []
     for item in items:
         spec = item.value
         if spec is None:
             _check_where(item, Where, matrix, problems)
             continue
-        limits = {key: getattr(spec, key) for key in _LIMITS if getattr(spec, key) is not None}
+        limits: dict[str, Any] = {key: _limit(getattr(spec, key)) for key in LIMITS if getattr(spec, key) is not None}
         if not limits:
-            problems.add(item.at, f"this row sets no limit; give one of {', '.join(_LIMITS)}")
+            problems.add(item.at, f"this row sets no limit; give one of {', '.join(LIMITS)}")
             continue
+        if limits.get("min_distortion") == ():
+            problems.add(item.node.key("min_distortion"), "`min_distortion` names no norm; write it as {l2: 0.5}")
+            continue
+        if spec.expect is not None:
+            check_expect(item.node, _names(limits), spec.level, problems)
         row = Threshold(
             mark=problems.mark(item.at),
             **limits,
             level=level or spec.level,
             against=tuple(dict.fromkeys(spec.against)),
+            expect=spec.expect.fails if spec.expect else None,
         )
         if "against" in item.node.keys and not row.needs_golden:
             text = "`against` chooses a golden, and this row sets neither max_regression nor max_negative_flips"
@@ -83,8 +95,30 @@ def threshold_rows(
         if spec.max_drop is not None and selection.columns <= matrix.clean:
             text = "`max_drop` is a drop from the clean cell, so it says nothing of clean itself; use min_accuracy"
             problems.add(item.node.key("max_drop"), text)
-        rows.append(ThresholdRow(row, selection))
-    return rows
+        check_attacks(item, selection, matrix, problems)
+        check_distortions(item, selection, matrix, sides, problems)
+        found.append((item, ThresholdRow(row, selection)))
+    check_matches([(item, row.selection) for item, row in found], matrix, problems)
+    return [row for _, row in found]
+
+
+def check_expect(node: Node, limits: Sequence[str], level: Level, problems: Problems) -> None:
+    """Note an `expect` that would leave open what is expected, or that excuses what never fails."""
+    place = node.key("expect")
+    if len(limits) > 1:
+        problems.add(place, f"`expect` speaks of one limit; give {' and '.join(limits)} rows of their own")
+    if level == "warn":
+        problems.add(place, "`expect` excuses a failure, and a row of level warn never fails; remove one of them")
+
+
+def _names(limits: Mapping[str, Any]) -> list[str]:
+    """The limits by name, a distortion's by its norms."""
+    norms = [f"min_distortion.{norm}" for norm, _ in limits.get("min_distortion", ())]
+    return [*(key for key in limits if key != "min_distortion"), *norms]
+
+
+def _limit(value: float | MinDistortion) -> float | tuple[tuple[str, float], ...]:
+    return tuple(value.model_dump(exclude_none=True).items()) if isinstance(value, MinDistortion) else value
 
 
 def check_goldens(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_robust.errors import Mark
+    from pytest_robust.spec.limits import ExpectSpec
     from pytest_robust.spec.loader import Node
     from pytest_robust.spec.plan import AggregateKind, DatasetPlan, Geometry, Json, Level, Role
     from pytest_robust.spec.select import Matrix
@@ -28,6 +29,10 @@ LIMITS: Mapping[AggregateKind, tuple[str, ...]] = {
     "scores": ("max",),
     "compare": ("min_gain", "max_clean_loss", "max_regression"),
     "error_reduction": ("min", "max_regression"),
+    "uniqueness": ("min", "max_regression"),
+    "transfer": ("max",),
+    "pareto": ("min_r2",),
+    "clever": ("min_clever",),
 }
 """The limits that each kind of aggregate takes beside its mapping."""
 
@@ -45,6 +50,10 @@ class Row(Protocol):
     @property
     def level(self) -> Level:
         """What a breach does."""
+
+    @property
+    def expect(self) -> ExpectSpec | None:
+        """Why the limit is expected not to hold, if it is."""
 
 
 Member = tuple[int, int]
@@ -64,6 +73,7 @@ class Draft:
     limits: Mapping[str, float]
     level: Level
     against: tuple[Role, ...] = ("latest",)
+    expect: str | None = None
 
     @property
     def owner(self) -> str:
@@ -187,4 +197,5 @@ class Rules:
         names = tuple(self.matrix.models[model] for model in models)
         mark = self.problems.mark(node.place)
         against: tuple[Role, ...] = tuple(dict.fromkeys(getattr(row, "against", ("latest",))))
-        return Draft(row.name or name, kind, names, tuple(members), mark, options, limits, row.level, against)
+        expect = row.expect.fails if row.expect else None
+        return Draft(row.name or name, kind, names, tuple(members), mark, options, limits, row.level, against, expect)

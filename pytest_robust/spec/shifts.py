@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
@@ -12,8 +13,9 @@ from pytest_robust.spec.check import Item, validate
 from pytest_robust.spec.dataset import dataset_plan, narrowed, with_classes
 from pytest_robust.spec.language import NaturalEntry, SuiteEntry
 from pytest_robust.spec.loader import Node
-from pytest_robust.spec.plan import ShiftPlan
+from pytest_robust.spec.plan import DatasetPlan, ShiftPlan
 from pytest_robust.spec.problems import did_you_mean, show
+from pytest_robust.spec.sources import attack_plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
     from pytest_robust.spec.catalog import Catalog, Suite
     from pytest_robust.spec.dataset import Folder
     from pytest_robust.spec.limits import ProfileSpec
-    from pytest_robust.spec.plan import DatasetPlan
     from pytest_robust.spec.problems import Place
+    from pytest_robust.spec.sources import Sources
 
 CLEAN = "clean"
 NATURAL = "natural"
+FINGERPRINT = "fingerprint"
 _LABEL = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]*")
 
 
@@ -44,9 +47,12 @@ class Columns:
 class ShiftSection:
     """The entries of `shifts`, expanded one by one."""
 
-    def __init__(self, catalog: Catalog, folder: Folder, main: DatasetPlan, profile: ProfileSpec | None) -> None:
-        """Take what all entries share: the known suites, the spec's folder, its data set and the chosen profile."""
+    def __init__(
+        self, catalog: Catalog, folder: Folder, main: DatasetPlan, profile: ProfileSpec | None, sources: Sources
+    ) -> None:
+        """Take what all entries share: the suites, the spec's folder and data set, the chosen profile, the models."""
         self._catalog = catalog
+        self._sources = sources
         self._folder = folder
         self._problems = folder.problems
         self._main = main
@@ -152,6 +158,8 @@ class ShiftSection:
         if own is not None:
             item = Item("dataset", row.key("dataset"), own, options.dataset)
             dataset = dataset_plan(item, self._folder, self._main.seed, self._profile)
+        elif (own := row.get("path")) is not None:
+            dataset = DatasetPlan("npz", mark, self._folder.path(options.path, own), seed=self._main.seed)
         if dataset is None:
             return
         stored, textures = (
@@ -159,11 +167,12 @@ class ShiftSection:
             for key in ("stored", "textures")
         )
         per_class: int | None = getattr(options, "per_class", None)
-        for variant in variants:
+        attacks = attack_plans(options, row, self._sources, self._folder)
+        for (source, attack), variant in product(attacks, variants):
             yield ShiftPlan(
                 name,
                 suite.name,
-                variant.shift,
+                variant.shift + source,
                 variant.severity,
                 variant.version,
                 narrowed(self._main, per_class) if own is None else with_classes(dataset, self._main),
@@ -174,6 +183,7 @@ class ShiftSection:
                 None if own is None else self._main,
                 textures if "textures" in variant.parameters else None,
                 variant.side,
+                attack,
             )
 
     def _options(self, suite: Suite, row: Node) -> Any | None:

@@ -9,11 +9,13 @@ from pydantic_core import PydanticCustomError, core_schema
 
 NAME = r"^[A-Za-z0-9.-][A-Za-z0-9_.-]*$"
 SHA256 = r"^[0-9a-fA-F]{64}$"
+SAID = r"\S"
 DATE = r"^\d{4}-\d{2}-\d{2}$"
 
 PATTERNS = {
     NAME: "a name of letters, digits, '.', '_' and '-' that does not begin with '_'",
     SHA256: "a sha256 of 64 hexadecimal digits",
+    SAID: "text that says something",
     DATE: "a date such as 2030-01-31",
 }
 """Patterns in words, for messages."""
@@ -58,6 +60,24 @@ class OneOrMore:
         return value if isinstance(value, list) else [value]
 
 
+class Spelt:
+    """Marks a norm that may also be written as 2 or inf, where its own name is l2 or linf."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._named, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        norms = handler(schema)["enum"]
+        return {"enum": [*norms, *(norm[1:] if norm == "linf" else int(norm[1:]) for norm in norms)]}
+
+    @staticmethod
+    def _named(value: object) -> object:
+        name = "l" + str(value).lower().lstrip("l_.").removesuffix(".0")
+        return name if name in ("linf", "l2", "l1", "l0") else value
+
+
 T = TypeVar("T")
 
 
@@ -72,11 +92,13 @@ Given = Annotated[T | None, _Given()]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 Ratio = Annotated[float, Field(ge=0, le=10)]
+Distortion = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Growth = Annotated[float, Field(ge=-1, le=1000)]
 Side = Annotated[int, Field(ge=1, le=16384)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=NAME)]
 Text = Annotated[str, Field(min_length=1)]
+Said = Annotated[str, Field(pattern=SAID)]
 Sha256 = Annotated[str, Field(pattern=SHA256)]
 Classes = Annotated[list[Text], Field(min_length=1)] | Count
 Index = Annotated[int, Field(ge=0, lt=65535)]

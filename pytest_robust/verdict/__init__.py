@@ -1,8 +1,18 @@
 """The verdict on a cell or an aggregate: pure mathematics on counts, without pytest, a model or a file."""
 
 from pytest_robust.verdict.aggregate import Change, Held, against_golden, bounded, bounded_surely
-from pytest_robust.verdict.evidence import Evidence, Finding, GoldenEvidence, Judgement, Role, Verdict
+from pytest_robust.verdict.evidence import (
+    BREACHED,
+    AttackEvidence,
+    Evidence,
+    Finding,
+    GoldenEvidence,
+    Judgement,
+    Role,
+    Verdict,
+)
 from pytest_robust.verdict.exchanged import Exchanged, exchanged
+from pytest_robust.verdict.expected import excused, held_as_expected
 from pytest_robust.verdict.images import Images, PairedCell, images_to_decide, interval, split
 from pytest_robust.verdict.intervals import clopper_pearson, clopper_pearson_upper, tango, tango_upper, wilson
 from pytest_robust.verdict.judge import fails, judge, updated
@@ -21,6 +31,8 @@ from pytest_robust.verdict.signflip import sign_flip_midp
 from pytest_robust.verdict.wording import what_n_can_see
 
 __all__ = [
+    "BREACHED",
+    "AttackEvidence",
     "Change",
     "Decisive",
     "Evidence",
@@ -42,7 +54,9 @@ __all__ = [
     "compare",
     "connor_n",
     "exchanged",
+    "excused",
     "fails",
+    "held_as_expected",
     "holm",
     "images_to_decide",
     "interval",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_robust.verdict.paired import Flips
 
 Role = Literal["latest", "anchor"]
-Subject = Literal["run", "floor", "clean", "latest", "anchor"]
+Subject = Literal["run", "floor", "clean", "attack", "distortion", "transfer", "latest", "anchor", "expect"]
 
 
 class Verdict(StrEnum):
@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     BELOW_FLOOR = "BELOW_FLOOR"
     REGRESSED = "REGRESSED"
     TOO_MANY_FLIPS = "TOO_MANY_FLIPS"
+    UNEXPECTED_PASS = "UNEXPECTED_PASS"
     NO_GOLDEN = "NO_GOLDEN"
     INCONCLUSIVE = "INCONCLUSIVE"
     IMPROVED = "IMPROVED"
@@ -34,6 +35,10 @@ class Verdict(StrEnum):
     def rank(self) -> int:
         """0 for the verdict that comes before all others."""
         return list(Verdict).index(self)
+
+
+BREACHED = (Verdict.BELOW_FLOOR, Verdict.REGRESSED, Verdict.TOO_MANY_FLIPS)
+"""A limit was measured and does not hold: what a row can expect, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,32 @@ class GoldenEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class AttackEvidence:
+    """What an attack came to.
+
+    Attributes:
+        attacked: samples that were attacked.
+        successes: how many of them turned the source.
+        distortions: mean over the successes, by norm; empty where there are none.
+        transfer: of a source other than the measured model, how many examples turn the latter and how many count; None
+            where the model itself was attacked.
+
+    Raises:
+        ValueError: the counts contradict each other.
+    """
+
+    attacked: int
+    successes: int
+    distortions: Mapping[str, float] = field(default_factory=dict)
+    transfer: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        hits, counted = self.transfer or (0, 0)
+        if not 0 <= self.successes <= self.attacked or not 0 <= hits <= counted <= self.attacked:
+            raise ValueError(f"the counts of {self} are not possible")
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything a cell's verdict may depend on.
 
@@ -77,6 +108,7 @@ class Evidence:
         family: declared golden tests of the model, the m of alpha/m; 0 counts as 1.
         error: one sentence where the cell could not be evaluated.
         smoke: measured on fewer samples than the spec declares.
+        attack: what an attack came to, where the cell is one.
 
     Raises:
         ValueError: the counts contradict each other.
@@ -90,6 +122,7 @@ class Evidence:
     family: int = 1
     error: str | None = None
     smoke: bool = False
+    attack: AttackEvidence | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.correct <= self.n:
@@ -114,6 +147,7 @@ class Finding:
         mark: the row's place in the spec; None for an error of the run.
         subject: what the limit is about.
         excess: how far the observed value is beyond the limit, as a fraction of the samples.
+        expected: the row's reason to expect it; None for what nobody expects.
     """
 
     verdict: Verdict
@@ -122,6 +156,7 @@ class Finding:
     mark: Mark | None
     subject: Subject
     excess: float = 0.0
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +179,7 @@ class Judgement:
             could be detected.
         clean_drop: accuracy on clean images less accuracy of the cell.
         interval: 95 % Wilson interval of the accuracy.
+        expected: why the verdict was expected, where only rows with `expect` led to it.
     """
 
     verdict: Verdict
@@ -158,3 +194,4 @@ class Judgement:
     mdd: float | None
     clean_drop: float | None
     interval: tuple[float, float]
+    expected: str | None = None

@@ -14,8 +14,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from pytest_robust.spec.plan import ATTACK_LIMITS
 from pytest_robust.verdict import wording
+from pytest_robust.verdict.attack_limits import attack_findings, attack_notes
+from pytest_robust.verdict.deciding import decide, expected_by
 from pytest_robust.verdict.evidence import Evidence, Finding, GoldenEvidence, Judgement, Role, Verdict
+from pytest_robust.verdict.expected import as_expected
 from pytest_robust.verdict.intervals import clopper_pearson_upper, tango_upper, wilson
 from pytest_robust.verdict.paired import mcnemar_midp
 from pytest_robust.verdict.power import minimum_detectable_drop, samples_to_decide, samples_to_prove
@@ -75,8 +79,9 @@ def judge(evidence: Evidence, thresholds: Sequence[Threshold], gate: Gate) -> Ju
         findings = tuple(
             finding
             for row in thresholds
-            for finding in (*_floors(evidence, row), *_against_goldens(evidence, compared, row, gate))
+            for finding in as_expected(row, [*_broken(evidence, compared, row, gate)], evidence)
         )
+        notes += attack_notes(evidence.attack, thresholds)
         latest = compared.get("latest")
         gated = any(row.needs_golden and "latest" in row.against for row in thresholds)
         if gated and latest is not None and latest.p_gain <= latest.level:
@@ -85,7 +90,7 @@ def judge(evidence: Evidence, thresholds: Sequence[Threshold], gate: Gate) -> Ju
         proven = _proven(thresholds, compared)
     role: Role | None = "latest" if "latest" in compared else "anchor" if "anchor" in compared else None
     shown = compared[role] if role else None
-    verdict, level, deciding = _decide(findings, Verdict.IMPROVED if gain else Verdict.PASS)
+    verdict, level, deciding = decide(findings, Verdict.IMPROVED if gain else Verdict.PASS)
     ordered = sorted(findings, key=lambda finding: (finding.level, finding.verdict.rank))
     return Judgement(
         verdict=verdict,
@@ -100,6 +105,7 @@ def judge(evidence: Evidence, thresholds: Sequence[Threshold], gate: Gate) -> Ju
         mdd=shown.mdd if shown else None,
         clean_drop=_clean_drop(evidence),
         interval=wilson(evidence.correct, evidence.n),
+        expected=expected_by(deciding),
     )
 
 
@@ -110,9 +116,10 @@ def updated(judgement: Judgement, evidence: Evidence) -> Judgement:
     floor, clean or a frozen anchor stands: the update changes none of them.
     """
     standing = tuple(finding for finding in judgement.findings if finding.subject != "latest")
-    verdict, level, deciding = _decide(standing, Verdict.UPDATED)
+    verdict, level, deciding = decide(standing, Verdict.UPDATED)
     headline = wording.headline(verdict, deciding, evidence, None, judgement.proven)
-    return replace(judgement, verdict=verdict, level=level, headline=headline)
+    expected = expected_by(deciding)
+    return replace(judgement, verdict=verdict, level=level, headline=headline, findings=standing, expected=expected)
 
 
 def fails(judgement: Judgement, gate: Gate) -> bool:
@@ -124,13 +131,11 @@ def fails(judgement: Judgement, gate: Gate) -> bool:
     return judgement.verdict.rank < Verdict.INCONCLUSIVE.rank
 
 
-def _decide(findings: Sequence[Finding], otherwise: Verdict) -> tuple[Verdict, Level, list[Finding]]:
-    """The verdict, its level, and the findings of that level: blocking rows speak before warning rows."""
-    for level in ("block", "warn"):
-        if speaking := [finding for finding in findings if finding.level == level]:
-            worst = min(speaking, key=lambda finding: finding.verdict.rank)
-            return worst.verdict, worst.level, speaking
-    return otherwise, "block", []
+def _broken(evidence: Evidence, compared: Mapping[Role, _Compared], row: Threshold, gate: Gate) -> Iterator[Finding]:
+    """What does not hold of one row, whatever it expects."""
+    yield from _floors(evidence, row)
+    yield from attack_findings(evidence.attack, row)
+    yield from _against_goldens(evidence, compared, row, gate)
 
 
 def _floors(evidence: Evidence, row: Threshold) -> Iterator[Finding]:
@@ -140,6 +145,9 @@ def _floors(evidence: Evidence, row: Threshold) -> Iterator[Finding]:
         if accuracy < floor:
             sentence = wording.below_floor(accuracy, floor)
             yield Finding(Verdict.BELOW_FLOOR, row.level, sentence, row.mark, "floor", float(floor - accuracy))
+    if row.max_match is not None and accuracy > (most := _written(row.max_match)):
+        sentence = wording.matches(evidence.correct, evidence.n, most)
+        yield Finding(Verdict.BELOW_FLOOR, row.level, sentence, row.mark, "floor", float(accuracy - most))
     if row.max_drop is not None:
         limit = _written(row.max_drop)
         if evidence.clean is None or evidence.clean[1] == 0:
@@ -156,11 +164,12 @@ def _smoke(evidence: Evidence, thresholds: Sequence[Threshold]) -> Iterator[Find
     for row in thresholds:
         if row.min_accuracy is not None and upper < (floor := _written(row.min_accuracy)):
             sentence = wording.below_floor_in_smoke(accuracy, upper, floor)
-            yield Finding(Verdict.BELOW_FLOOR, row.level, sentence, row.mark, "floor", float(floor) - upper)
+            beyond = float(floor) - upper
+            yield Finding(Verdict.BELOW_FLOOR, row.level, sentence, row.mark, "floor", beyond, row.expect)
 
 
 def _not_in_smoke(thresholds: Sequence[Threshold]) -> list[str]:
-    keys = ("max_drop", "max_regression", "max_negative_flips")
+    keys = ("max_drop", "max_match", *ATTACK_LIMITS, "max_regression", "max_negative_flips")
     return [key for key in keys if any(getattr(row, key) is not None for row in thresholds)]
 
 
@@ -227,7 +236,7 @@ def _negative_flips(seen: _Compared, row: Threshold, limit: Fraction) -> Iterato
     if firm and Fraction(firm.b, firm.n) <= limit:
         verdict, sentence = Verdict.INCONCLUSIVE, wording.flips_in_near_ties(golden, limit, firm)
     else:
-        verdict, sentence = Verdict.TOO_MANY_FLIPS, wording.too_many_flips(golden, limit)
+        verdict, sentence = Verdict.TOO_MANY_FLIPS, wording.negative_flips(golden, limit)
     yield Finding(verdict, row.level, sentence, row.mark, golden.role, float(rate - limit))
 
 

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from pytest_robust.verdict.evidence import Evidence, Finding, GoldenEvidence, Verdict
+from pytest_robust.verdict.evidence import BREACHED, Evidence, Finding, GoldenEvidence, Verdict
 from pytest_robust.verdict.power import decisive_flips, smallest_decisive
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_robust.spec.plan import Gate
     from pytest_robust.verdict.paired import Flips
-
-_MEASURED = (Verdict.BELOW_FLOOR, Verdict.REGRESSED, Verdict.TOO_MANY_FLIPS)
 
 
 def percent(share: Fraction | float, digits: int = 2) -> str:
@@ -50,6 +48,14 @@ def below_floor(accuracy: Fraction, floor: Fraction) -> str:
     return f"accuracy {percent(accuracy, digits)} < floor {percent(floor, digits)}"
 
 
+def matches(same: int, n: int, most: Fraction) -> str:
+    """The match rate with a fingerprint and `max_match`, be it over it or not."""
+    share = Fraction(same, n)
+    digits = _telling(share, most)
+    rate = f"match rate {percent(share, digits)} ({same:,} of {n:,})"
+    return f"{rate} with the fingerprint {'>' if share > most else '<='} allowed {percent(most, digits)}"
+
+
 def below_floor_in_smoke(accuracy: Fraction, upper: float, floor: Fraction) -> str:
     """Even the upper bound of the accuracy is under `min_accuracy`."""
     digits = _telling(Fraction(upper), floor)
@@ -58,7 +64,7 @@ def below_floor_in_smoke(accuracy: Fraction, upper: float, floor: Fraction) -> s
 
 
 def dropped_from_clean(drop: Fraction, clean: Fraction, limit: Fraction) -> str:
-    """The drop from clean is over `max_drop`."""
+    """The drop from clean and `max_drop`, be it over it or not."""
     digits = _telling(drop, limit)
     return f"{points(-drop, digits)} from clean {percent(clean)} (allowed {points(-limit, digits)})"
 
@@ -71,6 +77,11 @@ def no_clean() -> str:
 def regressed(golden: GoldenEvidence, limit: Fraction, p: float) -> str:
     """The drop is over `max_regression` and significant."""
     return f"{_change(golden, limit)} ({_allowed(golden, limit)}, {p_text(p)}, {_counts(golden.flips)})"
+
+
+def within(golden: GoldenEvidence, limit: Fraction) -> str:
+    """The drop is within `max_regression`."""
+    return f"{_change(golden, limit)} ({_allowed(golden, limit)}, {_counts(golden.flips)})"
 
 
 def not_significant(golden: GoldenEvidence, limit: Fraction, p: float, level: float, samples: int) -> str:
@@ -95,8 +106,8 @@ def not_proven(golden: GoldenEvidence, limit: Fraction, upper: float, alpha: flo
     return f"{change} is not proven: {possible}{wanted}"
 
 
-def too_many_flips(golden: GoldenEvidence, limit: Fraction) -> str:
-    """The rate of negative flips is over `max_negative_flips`."""
+def negative_flips(golden: GoldenEvidence, limit: Fraction) -> str:
+    """The rate of negative flips and `max_negative_flips`, be it over it or not."""
     return f"{_flip_rate(golden, limit)}, {_counts(golden.flips)})"
 
 
@@ -166,7 +177,7 @@ def headline(
         proven: as in `Judgement`.
     """
     if verdict.rank <= Verdict.INCONCLUSIVE.rank:
-        wanted = _MEASURED if verdict in _MEASURED else (verdict,)
+        wanted = BREACHED if verdict in BREACHED else (verdict,)
         numbers = " and ".join(finding.sentence for finding in _furthest(findings, wanted))
         return numbers if verdict is Verdict.ERROR else _smoke_prefix(evidence) + numbers
     accuracy = f"accuracy {percent(Fraction(evidence.correct, evidence.n))}"

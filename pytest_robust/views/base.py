@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_robust.data import Dataset
     from pytest_robust.spec.plan import DatasetPlan, Geometry, Json, ShiftPlan
+    from pytest_robust.views.packs import Pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class ViewInputs:
         seed: the spec's seed.
         limit: a smoke run's limit on samples.
         open: opens a data set of the spec, once per process and under the limit.
+        craft: gives what an attack made of the samples, and the sha256 of the pack file where it was read from one;
+            None where nothing is crafted.
     """
 
     shift: ShiftPlan
@@ -29,6 +32,7 @@ class ViewInputs:
     seed: int
     limit: int | None
     open: Callable[[DatasetPlan], Dataset]
+    craft: Callable[[], tuple[Pack, str | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +40,14 @@ class Derived:
     """The samples of a view.
 
     Attributes:
-        dataset: what is shown; its images are made anew for every pass and never kept on disk.
+        dataset: what is shown; its images are made anew for every pass, by several threads at once, and never kept on
+            disk.
         parameters: what a golden must share beside the samples, JSON values only. Of a view that changes the size,
             empty ones say that it is the exact identity.
         source: whether the images were made by this package or read as others published them.
         kept: the classes that the prediction is chosen from; None for all.
         notes: sentences on the samples that a reader of the result must know.
+        pack: what an attack made of the samples, where the view is one.
     """
 
     dataset: Dataset
@@ -49,6 +55,7 @@ class Derived:
     source: Literal["generated", "stored"] = "generated"
     kept: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    pack: Pack | None = None
 
 
 @dataclass(frozen=True, slots=True)

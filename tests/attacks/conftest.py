@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from pytest_robust.attacks import Samples, Victim, open_victim
@@ -17,15 +15,7 @@ from pytest_robust.models import Model
 from pytest_robust.spec.plan import Preprocess
 from tests.conftest import CHECKOUT
 from tests.models.opening import opened, plan_of
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The networks are tiny: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from tests.one_thread import one_thread  # noqa: F401
 
 
 @dataclass(frozen=True)

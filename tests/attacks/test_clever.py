@@ -11,6 +11,7 @@ from torch import nn
 from pytest_robust.attacks import Clever, Victim, clever
 from pytest_robust.attacks.norms import Norm
 from pytest_robust.attacks.reverse_weibull import upper_end
+from pytest_robust.errors import RobustError
 from pytest_robust.spec.plan import Preprocess
 
 
@@ -35,6 +36,23 @@ def test_what_no_law_fits_gives_the_largest_value() -> None:
     assert upper_end(two) == (2.0, False, pytest.approx(0, abs=1e-3))
     assert upper_end(np.full(50, 3.0)) == (3.0, False, 0.0)
     assert upper_end(np.array([1.0, 2.0])) == (2.0, False, 0.0)
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="no finite number"):
+            upper_end(np.array([1.0, wrong, 2.0]))
+
+
+def test_a_slope_that_floats_cannot_hold_is_refused() -> None:
+    """Finite gradients, the square of whose length is not."""
+
+    class Steep(nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            total = 1e25 * pixels.flatten(1).sum(1)
+            return torch.stack([total, -total], 1)
+
+    images = np.zeros((1, 2, 2, 3), np.uint8)
+    config = Clever("l2", batches=2, points=2)
+    with pytest.raises(RobustError, match="the gradient around the image a is no finite number"):
+        clever(config, Victim(Steep(), Preprocess()), images, np.array([0]), ("a",), np.array([[1]]))
 
 
 class Rising(nn.Module):

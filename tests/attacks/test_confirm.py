@@ -94,6 +94,13 @@ def test_a_least_perturbation_is_followed_until_it_is_confirmed() -> None:
     assert asked == [110, 111, 111, 111, 112]
 
 
+@pytest.mark.parametrize(("size", "level"), [(0.17, 101), (0.06, 101), (0.026, 101), (0.02, None)])
+def test_a_change_that_rounds_to_nothing_is_followed_to_a_twentieth_fold(size: float, level: int | None) -> None:
+    made = confirm(above(100, []), *one(size))
+    assert made.success.tolist() == [level is not None]
+    assert made.canvases[0, 0, 0, 0] == (level or 100)
+
+
 def test_a_budget_is_kept_while_a_perturbation_is_followed() -> None:
     crafted, samples = one(10.4)
     for room, success in ((11, False), (12, True)):
@@ -113,7 +120,7 @@ def test_an_attack_that_stops_early_loses_nothing_to_rounding(digits: Source) ->
 
 
 def test_what_is_never_confirmed_is_no_success_and_keeps_the_attacks_canvas() -> None:
-    made = confirm(above(200, []), *one(10.4))
+    made = confirm(above(255, []), *one(10.4))
     assert (made.reached.tolist(), made.success.tolist()) == ([True], [False])
     assert made.canvases[0, 0, 0, 0] == 110
     assert np.isnan(made.distortions["l2"]).all()

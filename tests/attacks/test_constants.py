@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pytest_robust.attacks.constants import Best, Running, search
+from pytest_robust.attacks.constants import Best, Running, Search
 from pytest_robust.attacks.goal import Problem
 from tests.attacks.linear import linear, problem
 
@@ -14,12 +14,13 @@ def test_ten_times_until_the_first_success_then_bisection() -> None:
     """The first sample needs a constant of 5, the second one of 0.002, the third cannot be fooled."""
     needed, tried = torch.tensor([5.0, 0.002, torch.inf]), []
 
-    def descent(problem: Problem, constants: torch.Tensor, best: Best) -> torch.Tensor:
-        tried.append(constants.tolist())
-        best.offer(torch.arange(3), problem.pixels, constants, constants >= needed)
-        return constants >= needed
+    class ByHand(Search):
+        def _descent(self, problem: Problem, constants: torch.Tensor, best: Best) -> torch.Tensor:
+            tried.append(constants.tolist())
+            best.offer(torch.arange(3), problem.pixels, constants, constants >= needed)
+            return constants >= needed
 
-    found = search(problem(linear(), 3), descent, 6, 0.01)
+    found = ByHand(search_steps=6, initial_constant=0.01)(problem(linear(), 3))
     first, second, third = zip(*tried, strict=True)
     assert first == pytest.approx((0.01, 0.1, 1, 10, 5.5, 3.25))
     assert second == pytest.approx((0.01, 0.005, 0.0025, 0.00125, 0.001875, 0.0021875))

@@ -132,7 +132,7 @@ def test_the_elastic_net_is_the_same(foolbox: Any, digits: Source) -> None:
         binary_search_steps=4, steps=40, initial_stepsize=0.05, initial_const=0.1, regularization=0.01,
         decision_rule="L1", abort_early=False,
     )  # fmt: skip
-    mine = ours(digits, ElasticNet(0.0, 0.01, 40, 0.05, 4, 0.1, abort_early=False), "l1", 8)
+    mine = ours(digits, ElasticNet(0.0, 40, 0.05, 4, 0.1, abort_early=False, beta=0.01), "l1", 8)
     other = theirs(foolbox, digits, oracle, None, "l1", 8)
     assert mine.rate > 0.9
     assert torch.equal(mine.reached, other.reached)

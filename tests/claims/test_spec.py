@@ -14,7 +14,7 @@ from specs.claims import train
 from specs.claims.dyntta import CORRUPTED
 from specs.claims.recipes import C1, CONTRAST, L0, L2, RECIPES
 
-(SPEC,) = (Path(__file__).parents[2] / "specs").glob("claims.y*ml")
+SPEC = Path(__file__).parents[2] / "specs" / "claims.yaml"
 PAPERS = SETS["lp-test", "cifar"]
 
 

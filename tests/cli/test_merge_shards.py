@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from pytest_robust.cli import main
 from pytest_robust.report.schema import report_schema
 from pytest_robust.spec.plan import AggregateKind
 from tests.cli.conftest import CI_VARIABLES
@@ -29,6 +30,8 @@ shifts:
   - {suite: si-score, factors: {size: [0.4, 0.6], rotation: [1]}}
   - {suite: fourier, amplitude_swap: [1], phase_swap: [1]}
   - {suite: lp-noise, norms: {inf: [0.01, 0.03, 0.1]}}
+  - {name: fgsm, suite: adversarial, attack: fgsm, source: each}
+  - {suite: fingerprint, path: ../fp.npz}
 thresholds:
   - {min_accuracy: 0.01}
   - {where: {suite: scaling}, max_drop: 0.95}
@@ -46,6 +49,10 @@ aggregates:
   - {scores: {metric: nll, suite: clean}, max: 1000}
   - {compare: {model: net, against: worse, suite: imagenet-c}, min_gain: -1}
   - {error_reduction: {model: net, against: worse, suite: scaling}, min: -1, max_regression: 0.05}
+  - {transfer: {entry: fgsm}, max: 1}
+  - {pareto: {entry: fgsm, norm: l2}}
+  - {clever: {samples: 3, batches: 2, points: 2, model: net}, min_clever: 0.0001}
+  - {uniqueness: {copies: net, unrelated: worse}, min: -1}
 golden: ../golden
 """
 TWO_SHIFTS = """\
@@ -79,6 +86,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Folder:
         folder = Folder(tmp_path_factory.mktemp("digits"))
         for name in ("resnet.onnx", "resnet_worse.onnx"):
             shutil.copy(MODELS / name, folder.path)
+        made = ("--out", str(folder.path / "fp.npz"), "--kind", "vanilla", "--count", "12", "--size", "32")
+        assert main(("fingerprint", str(folder.path / "resnet.onnx"), *made, "--mean", "0.5", "--std", "0.5")) == 0
         folder.spec(DIGITS)
         run = folder.run("--robust-update")
         assert run.code == 0, run.text
@@ -139,7 +148,7 @@ def test_more_shards_than_shifts(command: Command, shards: Folder) -> None:
 def test_a_missing_shard_is_named_with_its_cells(command: Command, shards: Folder) -> None:
     code, out, err = command(shards.path, "merge", SHARDS[0], SHARDS[2], "--out", "report.json")
     assert (code, out) == (1, "")
-    assert "not merged: 10 of 53 were not measured: specs/small.yaml::net::imagenet-c.gaussian_noise-1, " in err
+    assert "not merged: 12 of 63 were not measured: specs/small.yaml::net::imagenet-c.gaussian_noise-1, " in err
     assert err.endswith("; there is no report of shard 2/3\n")
     assert not (shards.path / "report.json").exists()
 
@@ -149,7 +158,7 @@ def test_a_cell_that_a_shard_lacks_is_named(command: Command, shards: Folder) ->
     code, _, err = command(shards.path, "merge", *SHARDS, "--out", "report.json")
     assert code == 1
     names = [f"specs/small.yaml::{model}::imagenet-c.gaussian_noise-1" for model in ("net", "worse")]
-    assert f"not merged: 2 of 53 were not measured: {', '.join(names)}\n" in err
+    assert f"not merged: 2 of 63 were not measured: {', '.join(names)}\n" in err
 
 
 def test_shards_of_different_divisions_are_not_one_run(command: Command, shards: Folder) -> None:

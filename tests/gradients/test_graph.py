@@ -187,7 +187,7 @@ def test_operators_without_a_gradient_are_all_named(tmp_path: Path) -> None:
     ]
     text = refused(write(tmp_path / "m.onnx", nodes, ["N", 4]))
     assert "RandomUniformLike (node 'dice')" in text
-    assert "use a black-box attack (square) for this model" in text
+    assert "use a black-box attack for this model (attack: square)" in text
     # What the output does not need is no obstacle.
     load(write(tmp_path / "m.onnx", [*nodes[:2], NODE("Exp", ["x"], ["y"])], ["N", 4]))
 

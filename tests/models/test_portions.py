@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,24 @@ def test_the_least_is_one_image_or_what_the_model_fixes(tmp_path: Path, times: i
     )
 
 
+def test_lanes_that_meet_one_shortage_halve_once() -> None:
+    lanes, portions = 8, Portions(64)
+    together = threading.Barrier(lanes, timeout=10)
+    sizes: list[int] = []
+
+    def work(here: slice) -> None:
+        sizes.append(here.stop - here.start)
+        if sizes[-1] == 64:
+            together.wait()
+            raise MemoryError
+
+    with ThreadPoolExecutor(lanes) as pool:
+        list(pool.map(lambda _: portions(64, work), range(lanes)))
+    assert portions.size == 32
+    assert sizes.count(64) == lanes
+    assert sizes.count(32) == 2 * lanes
+
+
 @settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 40), size=st.integers(1, 40), room=st.integers(1, 40))
 def test_every_image_is_worked_on_once_and_in_order(count: int, size: int, room: int) -> None:
@@ -107,6 +127,21 @@ def test_other_failures_are_not_tried_again() -> None:
     with pytest.raises(ValueError, match="shape"):
         Portions(8)(8, work)
     assert tries == [slice(0, 8)]
+
+
+def test_lanes_whose_memory_runs_out_together_halve_once() -> None:
+    portions, together = Portions(4), threading.Barrier(2)
+
+    def work(here: slice) -> int:
+        if here.stop - here.start == 4:
+            together.wait()
+            raise MemoryError
+        return here.stop - here.start
+
+    with ThreadPoolExecutor(2) as lanes:
+        found = [lane.result() for lane in [lanes.submit(portions, 4, work) for _ in range(2)]]
+    assert found == [[2, 2], [2, 2]]
+    assert portions.size == 2
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,28 @@ PIL.Image.init()
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> Project:
     return Project(pytester)
+
+
+@pytest.fixture
+def attacked(project: Project) -> Project:
+    """Two models under a white-box attack of 8 grey levels; `other` has some of the images wrong."""
+    from tests.plugin.attacked import SPEC
+
+    project.model("other", 10)
+    project.spec(SPEC % "")
+    return project
+
+
+@pytest.fixture
+def crafting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by `source shift` whenever a run in this process crafts; `WRITES_DOWN` does the same in others."""
+    from pytest_robust.engine.crafting import Crafting
+
+    made, names = Crafting._attacker, []
+
+    def writing_down(self, want, shape):
+        names.append(f"{want.cell.source.name} {want.cell.shift.shift}")
+        return made(self, want, shape)
+
+    monkeypatch.setattr(Crafting, "_attacker", writing_down)
+    return names

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.folder import Folder
 from tests.onnx_models import BRIGHTEST, classifier, enhancer
@@ -122,19 +123,29 @@ def repaint(path: Path) -> None:
     Image.fromarray(image).save(path)
 
 
+def caption(path: Path) -> None:
+    """Change a file, and no pixel of its image."""
+    text = PngInfo()
+    text.add_text("Comment", "five")
+    Image.open(path).save(path, pnginfo=text)
+
+
 def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
 
 
-TOUCHED: dict[str, tuple[Callable[[Path], None], set[tuple[str, str]]]] = {
+TOUCHED: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
     "nothing": (lambda root: None, set()),
     "time stamps": (lambda root: touch_all(root), set()),
     "a model": (lambda root: flip_weight(root / "net.onnx"), of("net", "enh")),
+    "a remark in a model": (lambda root: remark(root / "net.onnx"), of("net", "enh")),
     "external data": (lambda root: flip(root / "weights.bin"), of("ext")),
     "an enhancer": (lambda root: enhancer(root / "enhancer.onnx", gain=(0.5, 1.0, 1.0)), of("enh")),
+    "a remark in an enhancer": (lambda root: remark(root / "enhancer.onnx"), of("enh")),
     "an image": (lambda root: repaint(root / "images" / "5.png"), of(*MODELS, columns=OF_MAIN)),
+    "a remark in an image": (lambda root: caption(root / "images" / "5.png"), of(*MODELS, columns=OF_MAIN)),
     "a label": (lambda root: replace(root / "labels.csv", "5.png,blue", "5.png,red"), of(*MODELS, columns=OF_MAIN)),
     "a group": (lambda root: replace(root / "labels.csv", "blue,1", "blue,0"), of(*MODELS, columns=OF_MAIN)),
     "the list": (lambda root: replace(root / "labels.csv", "11.png,blue,1\n", ""), of(*MODELS, columns=OF_MAIN)),
@@ -147,7 +158,11 @@ TOUCHED: dict[str, tuple[Callable[[Path], None], set[tuple[str, str]]]] = {
         lambda root: repaint(root / "sketch" / "blue" / "a.png"),
         of(*MODELS, columns={"sketch.natural"}),
     ),
-    "a parameter": (
+    "a parameter of one entry": (
+        lambda root: replace(root / "specs/small.yaml", "severities: [1, 2]}", "severities: [1, 2], table: 64}"),
+        of(*MODELS, columns={"contrast-1", "contrast-2"}),
+    ),
+    "a parameter of a view": (
         lambda root: replace(root / "specs/small.yaml", "amplitude_swap: [1.0]", "amplitude_swap: [1.0], axes: hw"),
         of(*MODELS, columns={"amplitude_swap-1"}),
     ),
@@ -187,6 +202,13 @@ def flip_weight(path: Path) -> None:
     values = np.array(onnx.numpy_helper.to_array(tensor))
     values.reshape(-1).view(np.uint8)[0] ^= 1
     tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, str(path))
+
+
+def remark(path: Path) -> None:
+    """Change a byte of a model that no node reads."""
+    model = onnx.load(str(path))
+    model.doc_string = "a"
     onnx.save(model, str(path))
 
 

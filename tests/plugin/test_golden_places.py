@@ -68,6 +68,16 @@ def test_goldens_copied_elsewhere_are_those_of_the_spec_of_that_name(project: Pr
     assert run.has(r"belongs to the spec '\.\./specs/small\.yaml', not to 'second\.yaml'")
 
 
+def test_every_spec_of_a_run_is_held_to_its_own_goldens(project: Project) -> None:
+    project.record()
+    project.spec(project.spec_text, "specs/second.yaml")
+    both = "--robust-spec=specs/small.yaml", "--robust-spec=specs/second.yaml"
+    for order in (both, both[::-1]):
+        run = project.run(*order, "-k", "clean", spec=False)
+        assert run.outcomes == {"passed": 1, "failed": 1, "deselected": 2 * len(LABELS) - 2}
+        assert run.has(r"belongs to the spec '\.\./specs/small\.yaml', not to '\.\./specs/second\.yaml'")
+
+
 def test_goldens_recorded_elsewhere_serve_the_spec_itself(project: Project) -> None:
     assert project.run("--robust-update", "--robust-golden=elsewhere").code == 0
     assert spec_of(project.path / "elsewhere/net.json") == "small.yaml"

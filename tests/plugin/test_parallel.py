@@ -80,15 +80,16 @@ Model.predict = dying
 """
 
 
+def digest(project: Project, shift: str, severity: float, index: int) -> str:
+    """Of one shifted image."""
+    images = np.load(project.path / "data.npz")["x"][index : index + 1]
+    return hashlib.sha256(pytest_robust.apply_shift(images, shift, severity, ids=[f"{index:06}"]).tobytes()).hexdigest()
+
+
 def crash_on(project: Project, model: Path, shift: str, severity: float) -> None:
     """Let a worker be killed while it shows `shift` to `model`."""
-    images = np.load(project.path / "data.npz")["x"][:1]
-    shifted = pytest_robust.apply_shift(images, shift, severity, ids=["000000"])
-    project.pytester.makeconftest(
-        CRASH.format(
-            sha=hashlib.sha256(model.read_bytes()).hexdigest(), first=hashlib.sha256(shifted.tobytes()).hexdigest()
-        )
-    )
+    sha, first = hashlib.sha256(model.read_bytes()).hexdigest(), digest(project, shift, severity, 0)
+    project.pytester.makeconftest(CRASH.format(sha=sha, first=first))
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope"])
@@ -115,9 +116,10 @@ TWO_LANES = """
 os.sched_getaffinity = lambda process: {0, 1, 2, 3}
 
 def slow(self, canvases, **options):
-    if self.provenance.model_sha256 != %r and len(canvases) < 200:
+    import hashlib
+    if self.provenance.model_sha256 != %r and hashlib.sha256(canvases[:1].tobytes()).hexdigest() == %r:
         import time
-        time.sleep(0.4)
+        time.sleep(3)
     return dying(self, canvases, **options)
 
 Model.predict = slow
@@ -130,7 +132,8 @@ def test_a_worker_that_died_of_one_of_several_pairs_costs_the_others_nothing(pro
     weak = project.path / "weak.onnx"
     crash_on(project, weak, "contrast", 1)
     conftest = project.path / "conftest.py"
-    conftest.write_text(conftest.read_text() + TWO_LANES % hashlib.sha256(weak.read_bytes()).hexdigest())
+    second = digest(project, "contrast", 1, 200)
+    conftest.write_text(conftest.read_text() + TWO_LANES % (hashlib.sha256(weak.read_bytes()).hexdigest(), second))
     # of 300 images the second batch holds 100: the other model is still shown it when the first kills the worker
     run = project.run("-n2", "--robust-batch-size=200", "--robust-report=out.json", process=True)
     assert run.text.count("replacing crashed worker") == 2, run.text

@@ -185,6 +185,12 @@ def test_a_row_that_warns_never_fails_and_a_waiver_excuses_until_its_day(project
     assert json.loads((project.path / "out.json").read_text())["run"]["waived"].keys() == {NET[0]}
 
 
+def test_unexpected_pass(project: Project) -> None:
+    project.record()
+    project.edit("  - {min_accuracy: 0.5}\n", "  - {min_accuracy: 0.9, expect: {fails: measured 0.85}}\n")
+    assert verdict(project) == ("UNEXPECTED_PASS", "failed")
+
+
 def test_no_verdict_is_without_a_test() -> None:
     text = Path(__file__).read_text()
     assert [name for name in Verdict if f'("{name}", ' not in text] == []

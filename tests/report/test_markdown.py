@@ -36,6 +36,7 @@ def large(
         "specs": {},
         "failed": dict.fromkeys(names, headline),
         "waived": {},
+        "expected": {},
         "refused": [],
         "errors": [],
         "unused_waivers": [],

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial, wraps
+from types import FunctionType
 from typing import Any
 
 import cv2
@@ -53,7 +57,59 @@ def watching(seen: list[tuple[str, int, int]], error: Exception | None = None) -
             raise error
         return images.copy()
 
-    return replace(ALL[0], apply=rule)
+    return replace(ALL[0], apply=as_own(rule))
+
+
+def as_own(rule: Any) -> Any:
+    """A function as if it were written in the package, whose shifts are pure."""
+    there = {**rule.__globals__, "__name__": "pytest_robust.shifts.noise"}
+    return FunctionType(rule.__code__, there, rule.__name__, None, rule.__closure__)
+
+
+def test_every_shift_of_the_package_is_known_as_its_own() -> None:
+    assert all(streams.is_own(one.apply) for one in ALL)
+    assert all(streams.is_own(one.device_apply) for one in ALL if one.device_apply)
+
+    @wraps(ALL[0].apply)
+    def around(*given: Any, **numbers: Any) -> Any:
+        return ALL[0].apply(*given, **numbers)
+
+    assert not streams.is_own(around)
+    assert not streams.is_own(partial(around, std=1))
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_shift_of_the_users_own_may_keep_a_buffer(there: bool) -> None:
+    import torch
+
+    from pytest_robust.shifts.on_device.streams import make_on_device
+
+    kept: dict[int, Any] = {}
+    inside, most = [0], [0]
+
+    def rule(images: Any, bits: Any, **numbers: Any) -> Any:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        buffer = kept.setdefault(len(images), images + 0)
+        buffer[:] = images
+        for _ in range(20):
+            time.sleep(1e-4)
+            buffer += 1
+        inside[0] -= 1
+        return buffer
+
+    shift = replace(ALL[0], apply=rule, device_apply=rule if there else None)
+    levels = [np.full((4, 8, 8, 3), level, np.uint8) for level in range(24)]
+
+    def made(images: NDArray[np.uint8]) -> Any:
+        if there:
+            return make_on_device(shift, torch.from_numpy(images), NAMES[:4], 0, {"std": 1}).numpy()
+        return make(shift, images, NAMES[:4], 0, {"std": 1}, threads=3)
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(made, levels))
+    assert most == [1]
+    assert all(np.array_equal(one, given + 20) for one, given in zip(found, levels, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pytest_robust.spec.plan import AggregatePlan, Plan
 from tests.spec.conftest import Load, Refuse
 
 KINDS = (
-    "mce, mean_error, ice, group_means, trend, monotone, worst_class, phase_reliance, scores, compare and"
-    " error_reduction"
+    "mce, mean_error, ice, group_means, trend, monotone, worst_class, phase_reliance, scores, compare,"
+    " error_reduction, uniqueness, transfer, pareto and clever"
 )
 
 HEAD = """\

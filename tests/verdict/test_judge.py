@@ -31,6 +31,7 @@ def test_precedence_is_the_order_of_the_definition():
         "BELOW_FLOOR",
         "REGRESSED",
         "TOO_MANY_FLIPS",
+        "UNEXPECTED_PASS",
         "NO_GOLDEN",
         "INCONCLUSIVE",
         "IMPROVED",

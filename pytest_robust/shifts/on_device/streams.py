@@ -8,7 +8,7 @@ import torch
 
 from pytest_robust.shifts.on_device.bits import BatchBits
 from pytest_robust.shifts.rng import Streams
-from pytest_robust.shifts.streams import check_made, make
+from pytest_robust.shifts.streams import alone, check_made, is_own, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,8 +63,10 @@ def make_on_device(
         here = slice(start, start + step)
         given = images[here].contiguous()
         bits = BatchBits([streams.for_id(one) for one in ids[here]], images.device)
-        parts.append(applied(shift, given, bits, parameters))
-        check_made(shift, len(given), parts[-1], torch.Tensor, torch.uint8)
+        with alone(shift.device_apply):
+            part = applied(shift, given, bits, parameters)
+            check_made(shift, len(given), part, torch.Tensor, torch.uint8)
+            parts.append(part if is_own(shift.device_apply) else part.clone())
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
