@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,20 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def own_shifts_end_with_their_test() -> Iterator[None]:
-    """A run inside the test's process adds the shifts of its conftest to the process's registry."""
+@pytest.fixture(scope="session", autouse=True)
+def built_in() -> dict[Any, Any]:
+    """The shifts of the process's registry before any test."""
     from pytest_robust.registry import default_registry
 
-    registry = default_registry()
-    before = dict(registry._shifts)
+    return dict(default_registry()._shifts)
+
+
+@pytest.fixture(autouse=True)
+def own_shifts_end_with_their_test(built_in: dict[Any, Any]) -> Iterator[None]:
+    """A run inside the test's process, or a fixture's, adds the shifts of its conftest to the process's registry."""
+    from pytest_robust.registry import default_registry
+
     yield
+    registry = default_registry()
     registry._shifts.clear()
-    registry._shifts.update(before)
+    registry._shifts.update(built_in)

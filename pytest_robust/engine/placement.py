@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pytest_robust.models.portions import Portions
-from pytest_robust.shifts.streams import make
+from pytest_robust.shifts.streams import LARGE, make
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +74,9 @@ class Host:
     versions: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
 
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
     def make(
         self,
         shift: PixelShift | None,
@@ -83,7 +86,12 @@ class Host:
         parameters: Mapping[str, Json],
     ) -> NDArray[np.uint8]:
         """See `Placement.make`."""
-        return images if shift is None else make(shift, images, ids, seed, parameters)
+        if shift is None:
+            return images
+        # Lanes that shift small canvases at once would only take the interpreter from each other.
+        small = images.shape[1] * images.shape[2] < LARGE
+        with self._turn if small else nullcontext():
+            return make(shift, images, ids, seed, parameters)
 
     def fetch(self, canvases: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The canvases themselves."""

@@ -15,6 +15,7 @@ from pytest_robust.data import open_dataset
 from pytest_robust.errors import Mark
 from pytest_robust.report.reading import read_report
 from pytest_robust.report.schema import report_schema
+from pytest_robust.settings import CI_VARIABLES
 from pytest_robust.spec.plan import DatasetPlan, PathText
 from tests.folder import Folder
 from tests.plugin.conftest import at_home  # noqa: F401
@@ -49,7 +50,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     folder = Folder(tmp_path_factory.mktemp("attacked"))
     folder.model("biased", bias=6)
     folder.spec(SPEC)
-    folder.run("--robust-update", "--robust-reason=first", "--robust-cache=cache")
+    with pytest.MonkeyPatch.context() as patch:  # before the tests' own fixture does it
+        for name in CI_VARIABLES:
+            patch.delenv(name, raising=False)
+        folder.run("--robust-update", "--robust-reason=first", "--robust-cache=cache")
     folder.report("report.json", "--robust-report=report.md", "--robust-cache=cache", "--robust-report=again.json")
     return folder
 
