@@ -15,7 +15,7 @@ from pytest_robust.engine.device_class import hardware, known_place
 from pytest_robust.engine.entries import write
 from pytest_robust.engine.keys import described_model
 from pytest_robust.engine.making import Making
-from pytest_robust.engine.passes import batch_size_for
+from pytest_robust.engine.passes import at_once_for
 from pytest_robust.engine.versions import software
 from pytest_robust.errors import RobustError
 from pytest_robust.models.files import model_digest, read_files
@@ -242,7 +242,7 @@ class Crafting:
 
         source, dataset = want.cell.source, self._opened.dataset(want.cell.shift.dataset)
         on_gpu = known_place(self._settings.device, integer=False) is None
-        model = self._opened.model(source, dataset, batch_size_for(shape, self._settings.batch_size, on_gpu))
+        model = self._opened.model(source, dataset, at_once_for(shape, self._settings.batch_size, on_gpu))
         return Attacker(want.cell, model, dataset, want.seed, self._settings.threads)
 
 

@@ -22,7 +22,7 @@ from pytest_robust.engine.device_class import known_place
 from pytest_robust.engine.memory import Memory
 from pytest_robust.engine.opened import Opened
 from pytest_robust.engine.parts import damage, join
-from pytest_robust.engine.passes import Take, batch_size_for, out_of_memory, run_pass
+from pytest_robust.engine.passes import Take, at_once_for, batch_size_for, out_of_memory, run_pass
 from pytest_robust.engine.store import Failure, MeasurementError, RunStore
 from pytest_robust.engine.wanted import clean_of, with_clean
 from pytest_robust.errors import RobustError
@@ -180,7 +180,7 @@ class Engine:
             dataset, shape = canvases.dataset, canvases.shape
             on_gpu = known_place(self.settings.device, integer=False) is None
             batch = batch_size_for(shape, self.settings.batch_size, on_gpu)
-            takes = self._open_models(pending, dataset, batch)
+            takes = self._open_models(pending, dataset, at_once_for(shape, self.settings.batch_size, on_gpu))
             if not takes:
                 return
             self.store.put_samples(dataset.samples)

@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from pytest_robust.views.base import Derived
 
 _BATCH = (5 << 18, 64)
-"""Bytes of canvases and images in a batch on a CPU: what a network makes of more of them leaves the cache.
+"""Bytes of canvases and images that are shifted at once on a CPU."""
 
-An image of 224 pixels takes MobileNetV2 a tenth longer in a batch of 16 than of 8, one of 32 pixels takes ResNet-20
-a fifth longer in a batch of 256 than of 64.
+_AT_ONCE = 5 << 16
+"""Bytes of canvases that a network is shown at once on a CPU: what it makes of more of them leaves the cache.
+
+In two lanes an image of 224 pixels takes MobileNetV2 a quarter longer in a batch of 8 than of 2, one of 32 pixels takes
+ResNet-20 a fifth longer in a batch of 256 than of 64.
 """
 
 _BATCH_ON_GPU = (64 << 20, 256)
@@ -63,6 +66,12 @@ def batch_size_for(shape: tuple[int, int, int], asked: int | None, on_gpu: bool 
     """Images per shifted batch: as asked, or as many as suit the processor, at least 1."""
     size, most = _BATCH_ON_GPU if on_gpu else _BATCH
     return asked or max(1, min(most, size // max(1, int(np.prod(shape)))))
+
+
+def at_once_for(shape: tuple[int, int, int], asked: int | None, on_gpu: bool = False) -> int:
+    """Images of a batch that a network is shown at once, at least 1."""
+    batch = batch_size_for(shape, asked, on_gpu)
+    return batch if asked or on_gpu else max(1, min(batch, _AT_ONCE // max(1, int(np.prod(shape)))))
 
 
 def run_pass(

@@ -14,7 +14,7 @@ from pytest_robust.engine.cache import Cache
 from pytest_robust.engine.device_class import Place, known_place
 from pytest_robust.engine.opened import Opened
 from pytest_robust.engine.parts import Part, Taken
-from pytest_robust.engine.passes import Take, out_of_memory, run_pass
+from pytest_robust.engine.passes import Take, at_once_for, out_of_memory, run_pass
 from pytest_robust.engine.ray_task import Contents, Greeting, versions
 from pytest_robust.engine.store import Failure
 from pytest_robust.errors import RobustError
@@ -88,10 +88,12 @@ class Worker:
         first = task.wanted[0]
         derived, dataset = self._data(task)
         canvases = self._opened.canvases(first.cell, derived, task.positions)
+        on_gpu = parse_device(self._settings.device)[0] == "cuda"
+        at_once = min(task.batch, at_once_for(canvases.shape, self._settings.batch_size, on_gpu))
         takes, refused = [], {}
         for want in task.wanted:
             try:
-                takes.append(Take(want.id, self._model(want.cell.model, dataset, task), want.cell.scored))
+                takes.append(Take(want.id, self._model(want.cell.model, dataset, task, at_once), want.cell.scored))
             except RobustError as error:
                 refused[want.id] = Failure(str(error))
         if not takes:
@@ -137,14 +139,14 @@ class Worker:
             "under the same path, as on a shared file system)"
         )
 
-    def _model(self, plan: ModelPlan, dataset: Dataset, task: Task) -> Model:
+    def _model(self, plan: ModelPlan, dataset: Dataset, task: Task, at_once: int) -> Model:
         enhancer = plan.enhancer
         local = replace(
             plan,
             path=self._local(plan.path, task.files),
             enhancer=replace(enhancer, path=self._local(enhancer.path, task.files)) if enhancer else None,
         )
-        return self._opened.model(local, dataset, task.batch)
+        return self._opened.model(local, dataset, at_once)
 
     def _local(self, path: PathText, files: Mapping[str, Sent]) -> PathText:
         """A model file on this node, written by the first worker that needs it."""
