@@ -113,16 +113,24 @@ def test_a_killed_worker_is_one_error_for_the_pair_it_ran_and_no_other_case_is_l
 
 TWO_LANES = """
 
-os.sched_getaffinity = lambda process: {0, 1, 2, 3}
+import hashlib
+import threading
+import time
 
-def slow(self, canvases, **options):
-    import hashlib
-    if self.provenance.model_sha256 != %r and hashlib.sha256(canvases[:1].tobytes()).hexdigest() == %r:
-        import time
+os.sched_getaffinity = lambda process: {{0, 1, 2, 3}}
+shown = threading.Event()
+
+def together(self, canvases, **options):
+    first = hashlib.sha256(canvases[:1].tobytes()).hexdigest()
+    if self.provenance.model_sha256 == {weak!r}:
+        if first == {killing!r}:
+            shown.wait(3)
+    elif first == {second!r}:
+        shown.set()
         time.sleep(3)
     return dying(self, canvases, **options)
 
-Model.predict = slow
+Model.predict = together
 """
 
 
@@ -132,8 +140,12 @@ def test_a_worker_that_died_of_one_of_several_pairs_costs_the_others_nothing(pro
     weak = project.path / "weak.onnx"
     crash_on(project, weak, "contrast", 1)
     conftest = project.path / "conftest.py"
-    second = digest(project, "contrast", 1, 200)
-    conftest.write_text(conftest.read_text() + TWO_LANES % (hashlib.sha256(weak.read_bytes()).hexdigest(), second))
+    lanes = TWO_LANES.format(
+        weak=hashlib.sha256(weak.read_bytes()).hexdigest(),
+        killing=digest(project, "contrast", 1, 0),
+        second=digest(project, "contrast", 1, 200),
+    )
+    conftest.write_text(conftest.read_text() + lanes)
     # of 300 images the second batch holds 100: the other model is still shown it when the first kills the worker
     run = project.run("-n2", "--robust-batch-size=200", "--robust-report=out.json", process=True)
     assert run.text.count("replacing crashed worker") == 2, run.text
