@@ -78,7 +78,7 @@ class Attacker:
         labels = samples.labels[at].astype(np.int64)
         targets = self._targets(images, labels, ids)
         batch = Samples(images, labels, predicted, ids, targets)
-        with _threads(self._threads):
+        with torch_threads(self._threads):
             try:
                 crafted = self._craft(batch)
             except RobustError as error:
@@ -100,7 +100,7 @@ class Attacker:
         Raises:
             RobustError: they differ, or the source lets no gradient through.
         """
-        with _threads(self._threads):
+        with torch_threads(self._threads):
             try:
                 # one near tie among a few images says nothing
                 check_twin(self._victim, images, predicted, least=min(0.95, 1 - 1 / len(images)))
@@ -144,7 +144,7 @@ class Attacker:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """Let torch use the cores of this process, and no more, meanwhile."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

@@ -77,6 +77,7 @@ def _score(
 
     from pytest_robust.attacks import Clever, check_twin, choose_targets, clever, open_victim, other_classes
     from pytest_robust.attacks.victim import as_pixels
+    from pytest_robust.engine.attacker import torch_threads
     from pytest_robust.models import model_digest
 
     asked: Any = options
@@ -89,25 +90,22 @@ def _score(
     labels, ids = part.samples.labels.astype(np.int64), part.samples.ids
     canvases = np.stack([part.canvas(index, cell.model.geometry) for index in range(len(ids))])
     victim = open_victim(cell.model, device)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
     try:
-        predicted = clean.predicted[places(part.samples, samples)]
-        check_twin(victim, canvases, predicted, least=min(0.95, 1 - 1 / len(ids)))
-        with torch.no_grad():
-            scores = victim(as_pixels(canvases, device)).cpu().numpy()[:, max(victim.offset, 0) :]
-        first = max(-victim.offset, 0)
-        classes = part.classes - first if part.classes else scores.shape[1]
-        if asked["targets"] == "all":
-            targets = other_classes(labels - first, classes) + first
-        else:
-            targets = choose_targets(asked["targets"], scores[:, :classes], labels, ids, seed, first=first)[:, None]
-        config = Clever(asked["norm"], asked["batches"], asked["points"], asked["radius"])
-        found = clever(config, victim, canvases, labels, ids, targets, seed=seed)
+        with torch_threads(settings.threads):
+            predicted = clean.predicted[places(part.samples, samples)]
+            check_twin(victim, canvases, predicted, least=min(0.95, 1 - 1 / len(ids)))
+            with torch.no_grad():
+                scores = victim(as_pixels(canvases, device)).cpu().numpy()[:, max(victim.offset, 0) :]
+            first = max(-victim.offset, 0)
+            classes = part.classes - first if part.classes else scores.shape[1]
+            if asked["targets"] == "all":
+                targets = other_classes(labels - first, classes) + first
+            else:
+                targets = choose_targets(asked["targets"], scores[:, :classes], labels, ids, seed, first=first)[:, None]
+            config = Clever(asked["norm"], asked["batches"], asked["points"], asked["radius"])
+            found = clever(config, victim, canvases, labels, ids, targets, seed=seed)
     except RobustError as error:
         raise RobustError(f"CLEVER of {cell.model.name}: {error}") from None
-    finally:
-        torch.set_num_threads(threads)
     known = ~np.isnan(found.scores)
     return CleverResult(found.untargeted, int(found.fitted[known].sum()), int(known.sum()), int(found.flat.sum()))
 
