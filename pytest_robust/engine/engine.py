@@ -180,7 +180,8 @@ class Engine:
             dataset, shape = canvases.dataset, canvases.shape
             on_gpu = known_place(self.settings.device, integer=False) is None
             batch = batch_size_for(shape, self.settings.batch_size, on_gpu)
-            takes = self._open_models(pending, dataset, at_once_for(shape, self.settings.batch_size, on_gpu))
+            at_once = at_once_for(shape, self.settings.batch_size, on_gpu)
+            takes = self._open_models(pending, dataset, at_once)
             if not takes:
                 return
             self.store.put_samples(dataset.samples)
@@ -191,6 +192,7 @@ class Engine:
                 derived,
                 takes,
                 batch,
+                at_once,
                 self.settings.threads,
                 lambda names: self._running(*(self._wanted[name] for name in sorted(names))),
                 lambda done, total: self._progress(first.cell.key, done, total),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robust.engine.lanes import in_lanes, lanes_on_cpu, lanes_on_gpu
+from pytest_robust.engine.lanes import in_lanes, lanes_on_cpu, lanes_on_gpu, one_thread_of_blas, shares
 from pytest_robust.engine.parts import DIGESTED, Part, Taken, as_one
 from pytest_robust.engine.placement import placement_for
 from pytest_robust.engine.store import Failure
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_robust.engine.canvases import Canvases
     from pytest_robust.engine.placement import Placement
     from pytest_robust.models import Model, Prediction
+    from pytest_robust.models.preprocess import Fitted
     from pytest_robust.spec.plan import Json, ShiftPlan
     from pytest_robust.views.base import Derived
 
@@ -81,6 +82,7 @@ def run_pass(
     derived: Derived | None,
     takes: Sequence[Take],
     batch_size: int,
+    at_once: int,
     threads: int,
     running: Callable[[Collection[str]], None],
     advance: Callable[[int, int], None],
@@ -93,7 +95,8 @@ def run_pass(
         canvases: the images before the shift; those of a view are shown as they are.
         derived: what the shift is where it is a view.
         takes: the models that still want this shift. One that fails leaves the others alone.
-        batch_size: images per shifted batch.
+        batch_size: images per shifted batch, at most.
+        at_once: images that the models are shown at once; batches are whole multiples, but for the last one.
         threads: cores to work on.
         running: told the names of the models that run, before one more does.
         advance: told (done, total) images after every batch.
@@ -119,6 +122,7 @@ def run_pass(
         shown = _Shown(positions, decoded - began, time.perf_counter() - decoded)
         for gpu, place in places.items():
             shown.first[gpu] = _first(place, positions, shifted[gpu])
+        fitted: Fitted = {}
         for take in takes:
             if take.failure is None:
                 marks(take.name)
@@ -129,13 +133,14 @@ def run_pass(
                     keep_size=shift.changes_size and bool(parameters),
                     kept=derived.kept if derived else None,
                     labels=samples.labels[here] if take.scored else None,
+                    shared=fitted,
                 )
                 shown.inference[take.name] = time.perf_counter() - before
         return shown
 
     decoding = shifting = 0.0
-    batches = (range(start, min(start + batch_size, total)) for start in range(0, total, batch_size))
-    with closing(in_lanes(show, batches, lanes)) as parts:
+    cut = shares(total, batch_size, at_once, lanes)
+    with one_thread_of_blas(), closing(in_lanes(show, cut, lanes)) as parts:
         for shown in parts:
             decoding += shown.decoding / lanes
             shifting += shown.shifting / lanes
@@ -203,9 +208,10 @@ def _predict(
     keep_size: bool,
     kept: Sequence[int] | None,
     labels: NDArray[np.uint16] | None,
+    shared: Fitted,
 ) -> Prediction | Failure:
     try:
-        return model.predict(shifted, keep_size=keep_size, kept=kept, labels=labels)
+        return model.predict(shifted, keep_size=keep_size, kept=kept, labels=labels, shared=shared)
     except RobustError as error:
         return Failure(str(error))
     except MemoryError as error:

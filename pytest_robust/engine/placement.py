@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pytest_robust.models.portions import Portions
-from pytest_robust.shifts.streams import LARGE, make
+from pytest_robust.shifts.streams import make
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from pytest_robust.shifts.base import PixelShift
     from pytest_robust.spec.plan import Json
+
+
+_LARGE = 1 << 14
+"""Pixels of a canvas below which most of a shift's time goes to the interpreter, which the lanes share."""
 
 
 class Placement(Protocol):
@@ -89,7 +93,7 @@ class Host:
         if shift is None:
             return images
         # Lanes that shift small canvases at once would only take the interpreter from each other.
-        small = images.shape[1] * images.shape[2] < LARGE
+        small = images.shape[1] * images.shape[2] < _LARGE
         with self._turn if small else nullcontext():
             return make(shift, images, ids, seed, parameters)
 

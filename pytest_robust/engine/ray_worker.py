@@ -105,6 +105,7 @@ class Worker:
             derived,
             takes,
             task.batch,
+            at_once,
             self._settings.threads,
             lambda names: None,
             lambda done, total: None,

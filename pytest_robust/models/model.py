@@ -15,7 +15,7 @@ from pytest_robust.models.enhancer import Enhancer
 from pytest_robust.models.files import ModelFile, joined_digest, read_files
 from pytest_robust.models.outputs import Classes, Prediction, choose_output, decide, scores_of
 from pytest_robust.models.portions import Portions
-from pytest_robust.models.preprocess import Preprocessor, described
+from pytest_robust.models.preprocess import Fitted, Preprocessor, described
 from pytest_robust.models.providers import (
     CUDA,
     CudaMode,
@@ -94,6 +94,7 @@ class Model:
         keep_size: bool = False,
         kept: Sequence[int] | None = None,
         labels: NDArray[np.uint16] | None = None,
+        shared: Fitted | None = None,
     ) -> Prediction:
         """Predict a batch of any length.
 
@@ -103,6 +104,7 @@ class Model:
             keep_size: show them at the size they have, whatever `preprocess.size` says.
             kept: choose among these classes only; the class keeps its index.
             labels: the true classes, shape (B,), to score the outputs by; None scores nothing.
+            shared: keeps these canvases, an array, as they are resized for models of one size.
 
         Raises:
             RobustError: the model cannot take images of that size, fails, or gives NaN or infinity; or its outputs
@@ -110,6 +112,8 @@ class Model:
         """
         if not len(canvases):
             return Prediction(np.empty(0, np.uint16), np.empty(0, np.bool_))
+        if isinstance(canvases, np.ndarray) and shared is not None and not (keep_size or self._enhancer):
+            canvases = self._preprocess.fitted(canvases, shared)
         outputs = self.outputs(canvases, keep_size)
         self._check_kept(kept, outputs.shape[1])
         made = decide(outputs, self._classes.offset, kept)

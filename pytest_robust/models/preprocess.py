@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 A = TypeVar("A", "NDArray[Any]", "torch.Tensor")
+Fitted = dict[tuple[int, str], "NDArray[Any]"]
+"""Images as models are shown them, by the size and how they are brought to it."""
 
 
 class Rule(ABC, Generic[A]):
@@ -130,6 +132,16 @@ class Preprocessor(Rule["NDArray[Any]"]):
         """Take the rule; see `Rule`."""
         super().__init__(plan, target, file)
         self._kept = threading.local()
+
+    def fitted(self, images: NDArray[Any], shared: Fitted) -> NDArray[Any]:
+        """The images at the size that the model is shown, as several models of one size share them."""
+        size = self._plan.size
+        if size is None:
+            return images
+        key = size, self._plan.fit
+        if key not in shared:
+            shared[key] = self._fit(images)
+        return shared[key]
 
     def _resized(self, images: NDArray[Any], size: int) -> NDArray[Any]:
         return np.stack([_resized(image, size) for image in images])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_robust.shifts.base import PixelShift
     from pytest_robust.spec.plan import Json, ShiftPlan
-
-
-LARGE = 1 << 14
-"""Pixels of a canvas from which on threads pay: below, most of the time goes to the interpreter, which they share."""
 
 
 def numbers_of(shift: PixelShift, column: ShiftPlan, height: int, width: int) -> dict[str, Any]:
@@ -47,11 +42,11 @@ def make(
     ids: Sequence[str],
     seed: int,
     parameters: Mapping[str, Json],
-    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Shift a batch of canvases.
 
     An image's bytes hang on the image, its id, the seed and the parameters alone, so the batch may be cut anywhere.
+    It is made by the calling thread alone; a shift of the user's own by one thread at a time, see `alone`.
 
     Args:
         shift: the shift.
@@ -59,8 +54,6 @@ def make(
         ids: the N sample ids.
         seed: the spec's seed.
         parameters: what ``shift.resolve`` gave for canvases of H x W; empty is the exact identity.
-        threads: cores to work on; of `LARGE` canvases each takes an equal share. OpenCV starts no threads of its own,
-            and a shift of the user's own is made by one thread, see `alone`.
 
     Returns:
         A new array, uint8 (N, H, W, 3), or (N, H', W', 3) where the shift changes the size.
@@ -72,22 +65,10 @@ def make(
         return np.array(images, order="C")
     streams = Streams(seed, shift.name, parameters)
     given, bits = np.ascontiguousarray(images), [streams.for_id(one) for one in ids]
-    foreign = not is_own(shift.apply)
-    shared = not foreign and images.shape[1] * images.shape[2] >= LARGE
-    share = -(-len(bits) // threads) if shared else len(bits)
-
-    def part(start: int) -> NDArray[np.uint8]:
-        here = slice(start, start + share)
-        with alone(shift.apply):
-            made = shift.apply(given[here], bits[here], **parameters)
-            check_made(shift, len(bits[here]), made, np.ndarray, np.uint8)
-            return made.copy() if foreign else made
-
-    with _opencv_on_one_thread:
-        if share == len(bits):
-            return part(0)
-        with ThreadPoolExecutor(threads) as pool:
-            return np.concatenate(list(pool.map(part, range(0, len(bits), share))))
+    with _opencv_on_one_thread, alone(shift.apply):
+        made = shift.apply(given, bits, **parameters)
+        check_made(shift, len(bits), made, np.ndarray, np.uint8)
+        return np.asarray(made if is_own(shift.apply) else made.copy())
 
 
 def check_made(shift: PixelShift, count: int, made: Any, kind: type[Any], uint8: Any) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from pytest_robust.engine.lanes import in_lanes, lanes_on_cpu, lanes_on_gpu
+from pytest_robust.engine.lanes import in_lanes, lanes_on_cpu, lanes_on_gpu, one_thread_of_blas, shares
 
 
 @given(st.lists(st.none() | st.integers(), max_size=40), st.integers(1, 5))
@@ -81,3 +83,37 @@ def test_lanes_take_no_more_cores_than_there_are(threads: int) -> None:
 
 def test_a_core_is_a_lane_while_they_are_few() -> None:
     assert [lanes_on_cpu(cores) for cores in (1, 2, 8, 64)] == [(1, 1), (2, 1), (8, 1), (16, 4)]
+
+
+@given(st.integers(1, 5000), st.integers(1, 300), st.integers(1, 70), st.integers(1, 16))
+def test_every_lane_gets_an_equal_share(total: int, most: int, unit: int, lanes: int) -> None:
+    parts = list(shares(total, most, unit, lanes))
+    assert [place for part in parts for place in part] == list(range(total))
+    assert all(0 < len(part) <= max(most, unit) for part in parts)
+    assert all(len(part) % unit == 0 for part in parts[:-1])
+    done = [0] * lanes
+    for part in parts:  # the lane that is free first takes the next part
+        done[done.index(min(done))] += -(-len(part) // unit)
+    assert max(done) - min(done) <= 1, "a lane is idle while another has two units to do"
+
+
+def test_lanes_keep_out_of_step() -> None:
+    def sizes(*asked: int) -> list[int]:
+        return [len(part) for part in shares(*asked)]
+
+    assert sizes(100, 8, 2, 2) == [8, 4, *[8] * 6, *[6] * 6, 4]
+    assert sizes(96, 8, 2, 4) == [8, 6, 4, 2, *[8] * 8, 6, 4, 2]
+    assert sizes(5, 8, 2, 2) == [4, 1]
+    assert sizes(1000, 64, 64, 2) == [*[64] * 15, 40], "a unit is not cut"
+    assert sizes(100, 8, 1, 1) == [8] * 9 + [7] * 4
+
+
+def test_blas_works_on_one_thread_meanwhile() -> None:
+    def threads() -> int:
+        (numbers,) = [one["num_threads"] for one in threadpool_info() if f"{os.sep}numpy" in one["filepath"]]
+        return int(numbers)
+
+    with threadpool_limits(limits=3, user_api="blas"):
+        with one_thread_of_blas():
+            assert list(in_lanes(lambda _: threads(), range(3), 2)) == [1, 1, 1]
+        assert threads() == 3

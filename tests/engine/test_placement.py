@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pytest_robust.data import open_dataset
 from pytest_robust.engine import passes, placement
@@ -47,7 +49,7 @@ def column(suite: str, name: str, severity: float | None) -> ShiftPlan:
 def shown(folder: Path, shift: ShiftPlan, *models: Model, batch: int = 8) -> list[Measurement]:
     takes = [Take(str(number), model) for number, model in enumerate(models)]
     given = canvases(folder)
-    part: Part = run_pass(shift, 1, given, None, takes, batch, 2, lambda names: None, lambda done, total: None)
+    part: Part = run_pass(shift, 1, given, None, takes, batch, batch, 2, lambda names: None, lambda done, total: None)
     made = [join(take.name, [part], shift, given.dataset, given.shape, None) for take in takes]
     assert all(isinstance(one, Measurement) for one in made), made
     return made  # type: ignore[return-value]
@@ -110,6 +112,20 @@ def test_models_get_arrays_on_the_host_and_tensors_on_a_device(tmp_path: Path, m
     monkeypatch.setattr(Model, "predict", noted)
     shown(tmp_path, column("imagenet-c", "contrast", 1), here, there, batch=32)
     assert seen == [(None, np.ndarray), (0, torch.Tensor)] * 2
+
+
+def test_blas_is_held_at_one_thread_while_lanes_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+    predict = Model.predict
+
+    def noted(self: Model, images: Any, **options: Any) -> Any:
+        seen.update(one["num_threads"] for one in threadpool_info() if f"{os.sep}numpy" in one["filepath"])
+        return predict(self, images, **options)
+
+    monkeypatch.setattr(Model, "predict", noted)
+    with threadpool_limits(limits=3, user_api="blas"):
+        shown(tmp_path, column("clean", "clean", None), opened(classifier(tmp_path / "net.onnx")))
+    assert seen == {1}
 
 
 def numbers(shift: PixelShift) -> dict[str, Any]:

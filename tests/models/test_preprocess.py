@@ -14,7 +14,7 @@ from PIL import Image
 
 from pytest_robust.errors import RobustError
 from pytest_robust.models.files import ModelFile
-from pytest_robust.models.preprocess import Preprocessor
+from pytest_robust.models.preprocess import Fitted, Preprocessor
 from pytest_robust.models.session import ImageInput
 from pytest_robust.spec.plan import Preprocess
 from tests.models.opening import MARK, colours, opened, sentence
@@ -99,6 +99,22 @@ def test_resize_is_pillows(shape: tuple[int, int]) -> None:
     # Pillow's uint8 path rounds after each of its two passes.
     assert np.abs(floats - expected).max() <= 1.01
     assert np.abs(floats - expected).mean() < 0.5
+
+
+def test_models_of_one_size_share_the_resized_images() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 9, 9, 3), dtype=np.uint8)
+    target = ImageInput("image", np.dtype(np.float32), (None, 3, None, None))
+    shared: Fitted = {}
+    one, bgr, cropped, other, free = (
+        Preprocessor(Preprocess(**plan), target, FILE)
+        for plan in ({"size": 7}, {"size": 7, "channels": "bgr"}, {"size": 7, "fit": "crop"}, {"size": 8}, {})
+    )
+    first = one.fitted(images, shared)
+    assert bgr.fitted(images, shared) is first
+    for rule in (one, bgr, cropped, other, free):
+        fitted = rule.fitted(images, shared)
+        np.testing.assert_array_equal(rule(fitted).copy(), rule(images))
+    assert len(shared) == 3
 
 
 def test_a_canvas_of_the_right_size_is_not_touched() -> None:

@@ -65,6 +65,7 @@ def measured(
             derived,
             takes,
             batch,
+            batch,
             2,
             lambda names: None,
             lambda done, total: None,

@@ -1,9 +1,10 @@
-"""The cores that a batch is made on change nothing but the time it takes."""
+"""The threads that batches are made in change nothing but the time it takes."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial, wraps
@@ -27,32 +28,32 @@ ANY = {"l0.5": 1e6, "l1": 500, "l2": 9, "zoom_crop": 2, "resize": 24}
 NAMES = [f"{i}.png" for i in range(10)]
 
 
-@pytest.fixture(autouse=True)
-def small_canvases_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LARGE", 0)
-
-
 @pytest.fixture(scope="module")
 def many(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([pictures, pictures[:, ::-1], pictures[:2, :, ::-1]])
 
 
 @pytest.mark.parametrize("shift", ALL, ids=lambda shift: shift.name)
-def test_any_number_of_threads_gives_the_same_bytes(many: NDArray[np.uint8], shift: PixelShift) -> None:
+def test_threads_at_once_give_the_same_bytes(many: NDArray[np.uint8], shift: PixelShift) -> None:
     severity = 3 if shift.severities else ANY.get(shift.name, 0.5)
     numbers = shift.resolve({"severity": severity}, *many.shape[1:3])
     one = make(shift, many, NAMES, 5, numbers)
-    for threads in (2, 3, 7, 64):
-        found = make(shift, many, NAMES, 5, numbers, threads=threads)
-        assert found.flags.c_contiguous
-        assert np.array_equal(found, one)
+    assert one.flags.c_contiguous
+    parts = [slice(start, start + 3) for start in range(0, len(many), 3)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda here: make(shift, many[here], NAMES[here], 5, numbers), parts))
+    assert np.array_equal(np.concatenate(found), one)
 
 
-def watching(seen: list[tuple[str, int, int]], error: Exception | None = None) -> PixelShift:
-    """A shift that notes its thread, its share of the batch and OpenCV's threads."""
+def watching(
+    seen: list[tuple[str, int]], error: Exception | None = None, wait: threading.Barrier | None = None
+) -> PixelShift:
+    """A shift that notes its thread and OpenCV's threads."""
 
     def rule(images: NDArray[np.uint8], bits: Any, **_: Any) -> NDArray[np.uint8]:
-        seen.append((threading.current_thread().name, len(images), cv2.getNumThreads()))
+        if wait:
+            wait.wait()
+        seen.append((threading.current_thread().name, cv2.getNumThreads()))
         if error:
             raise error
         return images.copy()
@@ -104,7 +105,7 @@ def test_a_shift_of_the_users_own_may_keep_a_buffer(there: bool) -> None:
     def made(images: NDArray[np.uint8]) -> Any:
         if there:
             return make_on_device(shift, torch.from_numpy(images), NAMES[:4], 0, {"std": 1}).numpy()
-        return make(shift, images, NAMES[:4], 0, {"std": 1}, threads=3)
+        return make(shift, images, NAMES[:4], 0, {"std": 1})
 
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(made, levels))
@@ -112,53 +113,51 @@ def test_a_shift_of_the_users_own_may_keep_a_buffer(there: bool) -> None:
     assert all(np.array_equal(one, given + 20) for one, given in zip(found, levels, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("threads", "shares"), [(1, [10]), (2, [5, 5]), (3, [4, 4, 2]), (4, [3, 3, 3, 1]), (20, [1] * 10)]
-)
-def test_each_thread_takes_a_share_and_opencv_starts_none(
-    many: NDArray[np.uint8], threads: int, shares: list[int]
-) -> None:
-    seen: list[tuple[str, int, int]] = []
+@pytest.fixture
+def four_threads() -> Iterator[None]:
+    """What a notebook may have set."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(4)
-    try:
-        make(watching(seen), many, NAMES, 0, {"std": 0.1}, threads=threads)
-        assert cv2.getNumThreads() == 4, "a notebook's own setting is left as it was"
-    finally:
-        cv2.setNumThreads(before)
-    assert sorted((count for _, count, _ in seen), reverse=True) == shares
-    assert {opencv for *_, opencv in seen} == {1}
-    here = threading.current_thread().name
-    assert {name == here for name, *_ in seen} == {threads == 1}
+    yield
+    cv2.setNumThreads(before)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_reaches_the_caller_and_opencv_gets_its_threads_back(many: NDArray[np.uint8], threads: int) -> None:
-    before = cv2.getNumThreads()
+@pytest.mark.usefixtures("four_threads")
+def test_opencv_starts_no_threads_of_its_own(many: NDArray[np.uint8]) -> None:
+    seen: list[tuple[str, int]] = []
+    make(watching(seen), many, NAMES, 0, {"std": 0.1})
+    assert seen == [(threading.current_thread().name, 1)]
+    assert cv2.getNumThreads() == 4, "a notebook's own setting is left as it was"
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_opencv_gets_its_threads_back_once_the_last_shift_is_made(many: NDArray[np.uint8]) -> None:
+    together = threading.Barrier(3, timeout=10)
+    seen: list[tuple[str, int]] = []
+
+    def made(_: int) -> None:
+        make(watching(seen, wait=together), many, NAMES, 0, {"std": 0.1})
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(made, range(3)))
+    assert [threads for _, threads in seen] == [1] * 3
+    assert cv2.getNumThreads() == 4
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_an_error_reaches_the_caller_and_opencv_gets_its_threads_back(many: NDArray[np.uint8]) -> None:
     with pytest.raises(ZeroDivisionError, match="here"):
-        make(watching([], ZeroDivisionError("here")), many, NAMES, 0, {"std": 0.1}, threads=threads)
-    assert cv2.getNumThreads() == before
+        make(watching([], ZeroDivisionError("here")), many, NAMES, 0, {"std": 0.1})
+    assert cv2.getNumThreads() == 4
 
 
 def test_few_images_and_none() -> None:
     numbers = ALL[0].resolve({"severity": 1}, 8, 8)
     for count in (0, 1):
         images = np.zeros((count, 8, 8, 3), np.uint8)
-        assert make(ALL[0], images, NAMES[:count], 0, numbers, threads=8).shape == images.shape
+        assert make(ALL[0], images, NAMES[:count], 0, numbers).shape == images.shape
 
 
-@pytest.mark.parametrize(("size", "shares"), [((128, 128), [5, 5]), ((129, 127), [10]), ((40, 2000), [5, 5])])
-def test_small_canvases_are_not_worth_threads(
-    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], shares: list[int]
-) -> None:
-    monkeypatch.undo()
-    seen: list[tuple[str, int, int]] = []
-    make(watching(seen), np.zeros((10, *size, 3), np.uint8), NAMES, 0, {"std": 0.1}, threads=2)
-    assert [count for _, count, _ in seen] == shares
-    assert {opencv for *_, opencv in seen} == {1}
-
-
-@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
@@ -172,11 +171,11 @@ def test_small_canvases_are_not_worth_threads(
         (lambda images: list(images), "list"),
     ],
 )
-def test_what_a_shift_returns_is_checked(threads: int, returned: Any, said: str) -> None:
+def test_what_a_shift_returns_is_checked(returned: Any, said: str) -> None:
     own = replace(ALL[0], suite="mine", name="dim", apply=lambda images, bits, **_: returned(images))
     images = np.zeros((10, 16, 16, 3), np.uint8)
     match = (
         rf"^the shift mine\.dim must return uint8 \((\d+), H, W, 3\) for \1 images, not {said}; correct its function$"
     )
     with pytest.raises(RobustError, match=match):
-        make(own, images, NAMES, 0, {"std": 0.1}, threads=threads)
+        make(own, images, NAMES, 0, {"std": 0.1})

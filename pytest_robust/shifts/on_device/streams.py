@@ -29,7 +29,6 @@ def make_on_device(
     ids: Sequence[str],
     seed: int,
     parameters: Mapping[str, Json],
-    threads: int = 1,
 ) -> torch.Tensor:
     """Shift a batch of canvases where they are.
 
@@ -42,7 +41,6 @@ def make_on_device(
         ids: the N sample ids.
         seed: the spec's seed.
         parameters: what ``shift.resolve`` gave for canvases of H x W; empty is the exact identity.
-        threads: cores of the host for a shift that is made there.
 
     Returns:
         A new contiguous tensor on the same device, uint8 (N, H, W, 3), or (N, H', W', 3) where the shift changes the
@@ -54,7 +52,7 @@ def make_on_device(
     if not parameters:
         return images.clone(memory_format=torch.contiguous_format)
     if shift.device_apply is None or len(images) == 0:
-        made = make(shift, images.cpu().numpy(), ids, seed, parameters, threads)
+        made = make(shift, images.cpu().numpy(), ids, seed, parameters)
         return torch.from_numpy(made).to(images.device)
     streams = Streams(seed, shift.name, parameters)
     step = max(1, _PIXELS // (images.shape[1] * images.shape[2]))
