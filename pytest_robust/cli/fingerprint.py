@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,20 +151,13 @@ def _of_file(asked: argparse.Namespace) -> ModelPlan:
 def _of_spec(asked: argparse.Namespace) -> ModelPlan | None:
     """The spec's model; None after its mistakes have been printed."""
     from pytest_robust.cli.preview import model_named
-    from pytest_robust.in_process import collect
+    from pytest_robust.cli.specs import collected
 
     for name in _FEEDING:
         if getattr(asked, name) is not None:
             raise RobustError(f"--{name}: the spec says how the model is fed; leave it out")
-    if not asked.spec.is_file():
-        raise RobustError(f"there is no file {asked.spec}")
-    found = collect([asked.spec])
-    for mistake in found.mistakes:
-        print(mistake, file=sys.stderr)
-    if found.mistakes:
-        return None
-    (plan,) = found.plans.values()
-    return model_named(plan, asked.model)
+    plan = collected(asked.spec)
+    return model_named(plan, asked.model) if plan else None
 
 
 def _sides(plan: ModelPlan, victim: Victim) -> tuple[int, int]:

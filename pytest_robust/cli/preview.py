@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Collect the spec, make the images, draw."""
-    from pytest_robust.in_process import collect
+    from pytest_robust.cli.specs import collected
 
     if asked.out.suffix != ".png" or asked.out.is_dir():
         raise RobustError(f"--out {asked.out}: a sheet is a .png file")
@@ -79,14 +78,9 @@ def run(asked: argparse.Namespace) -> int:
         raise RobustError(f"--images {asked.images}: show 1 or more")
     if not _SIZES[0] <= asked.size <= _SIZES[1]:
         raise RobustError(f"--size {asked.size}: take {_SIZES[0]} to {_SIZES[1]} pixels")
-    if not asked.spec.is_file():
-        raise RobustError(f"there is no file {asked.spec}")
-    found = collect([asked.spec])
-    for mistake in found.mistakes:
-        print(mistake, file=sys.stderr)
-    if found.mistakes:
+    plan = collected(asked.spec)
+    if plan is None:
         return 1
-    (plan,) = found.plans.values()
     model = model_named(plan, asked.model)
     shifts = _selected(plan, model, asked.select)
     _check_room(len(shifts) * max(asked.images, len(asked.sample)), asked.size)
