@@ -15,26 +15,19 @@ from scipy.stats import spearmanr
 from pytest_robust.attacks import (
     Clever,
     Samples,
-    Square,
-    black_box,
     check_twin,
     clever,
     confirm,
     craft,
-    craft_by_queries,
     open_victim,
     other_classes,
 )
 from pytest_robust.metrics.attacks import Transfer, attack_success, transfer
 from pytest_robust.metrics.pareto import fit_log_error, frontier
 from pytest_robust.models import open_model
-from pytest_robust.report.heatmap import draw_matrix
-from pytest_robust.report.table import percent
-from pytest_robust.report.transfer import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -55,7 +48,6 @@ class Subject:
         model: in ONNX Runtime.
         victim: its torch twin.
         samples: the images, and what ONNX Runtime says of them.
-        probabilities: whether the model gives them, and no logits.
         accuracy: share of a larger set of clean images that it has right.
     """
 
@@ -64,7 +56,6 @@ class Subject:
     model: Model
     victim: Victim
     samples: Samples
-    probabilities: bool
     accuracy: float
 
     @property
@@ -99,23 +90,16 @@ def open_subject(
     check_twin(victim, canvases, predicted)
     samples = Samples(canvases, labels.astype(np.int64), predicted, tuple(map(str, range(len(labels)))))
     accuracy = float(np.mean(model.predict(larger[0]).predicted == larger[1]))
-    return Subject(plan.name, family, model, victim, samples, plan.output_kind == "probabilities", accuracy)
+    return Subject(plan.name, family, model, victim, samples, accuracy)
 
 
-def attacked(subject: Subject, attack: GradientAttack | Square) -> Confirmed:
+def attacked(subject: Subject, attack: GradientAttack) -> Confirmed:
     """Attack what the subject has right, and let ONNX Runtime judge."""
-    samples = subject.samples
-    if isinstance(attack, Square):
-        asked = black_box(subject.model, subject.probabilities)
-        crafted = craft_by_queries(attack, asked, samples, offset=subject.victim.offset, seed=SEED)
-    else:
-        crafted = craft(attack, subject.victim, samples, seed=SEED)
-    return confirm(subject.predict, crafted, samples)
+    crafted = craft(attack, subject.victim, subject.samples, seed=SEED)
+    return confirm(subject.predict, crafted, subject.samples)
 
 
-def success_table(
-    subjects: Sequence[Subject], attacks: Mapping[str, GradientAttack | Square]
-) -> dict[str, list[Confirmed]]:
+def success_table(subjects: Sequence[Subject], attacks: Mapping[str, GradientAttack]) -> dict[str, list[Confirmed]]:
     """Every attack on every subject; the outcomes by attack, in the order of the subjects."""
     made: dict[str, list[Confirmed]] = {}
     rows = []
@@ -150,32 +134,6 @@ def transfer_of(subjects: Sequence[Subject], attack: GradientAttack) -> Transfer
     outcomes = [attacked(subject, attack) for subject in subjects]
     hits = np.array([[target.predict(one.canvases) != labels for target in subjects] for one in outcomes])
     return transfer(hits, np.array([one.attacked for one in outcomes]), np.array([one.right for one in subjects]))
-
-
-def transfer_table(subjects: Sequence[Subject], found: Transfer, told: str, picture: Path | None = None) -> None:
-    """Source by target in percent, with the white-box rate in brackets.
-
-    Args:
-        subjects: the models.
-        found: between them.
-        told: what the attack is, and what of.
-        picture: where to draw it as well.
-    """
-    off = found.counted[~np.eye(len(subjects), dtype=bool)]
-    print(
-        f"\nTransfer of {told}, untargeted, seed {SEED}; rows are sources. Of {len(subjects[0].right)} images those "
-        f"that the source has right are attacked; failed or not, those count that the target has right "
-        f"({off.min()} to {off.max()} per pair). In brackets the source itself.\n"
-    )
-    names = [one.name for one in subjects]
-    rates = [[None if np.isnan(rate) else float(rate) for rate in row] for row in found.rates]
-    matrix = {"sources": names, "targets": names, "rates": rates, "white_box": found.white_box, "match": "untargeted"}
-    means = np.nanmean(found.rates, axis=1)
-    rows = [[name, *cells, percent(mean)] for (name, cells), mean in zip(rows_of(matrix), means, strict=True)]
-    print_table(["from \\ to %", *names, "mean"], rows)
-    if picture:
-        picture.write_bytes(draw_matrix(matrix, told))
-        print(f"\ndrawn as {picture}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,130 +1,155 @@
-"""What an enhancer is worth: DynTTA trained through a frozen ONNX classifier, judged on held-out images.
+"""What an enhancer is worth: DynTTA trained through a frozen ONNX classifier, and judged by the gate on other images.
 
-    python benchmarks/enhance.py [--data FOLDER] [--epochs N] [--seeds N] [--device cpu|cuda] [--modes blind non-blind]
+    python benchmarks/enhance.py [--data FOLDER] [--only digits|cifar10] [--modes non-blind blind] [--seeds 3]
+                                 [--epochs 6] [--device cpu|cuda] [--threads 1] [--out FOLDER]
 
-The demonstration's ResNet on digits: trained on the training split, judged on the test split. With --data, a ResNet-20
-on CIFAR-10: FOLDER holds `models/cifar10_resnet20.onnx`, and `train_jpeg_10000.npz` and `test_jpeg_2000.npz` in
-`cifar10`.
-Each test image is shown clean and, as the paper does, under one corruption of ImageNet-C at one severity, drawn evenly
-and the same for all; ONNX Runtime runs the pair of files as a spec does. Ours is paired with the model alone:
-(images won, images lost).
+The demonstration's ResNet on digits: trained on the training split, judged on the test split. Where FOLDER is named, a
+ResNet-20 on CIFAR-10 too: it holds `models/cifar10_resnet20.onnx`, and `train_jpeg_10000.npz` and `test_jpeg_2000.npz`
+in `cifar10`; by default $PYTEST_ROBUST_DATA.
+
+As a user does it: `pytest-robust enhance train` makes each enhancer, and one run of pytest judges all of them beside
+the model alone, by `compare` with a least gain on images that each show one corruption of ImageNet-C at one severity,
+as in the paper, and a largest loss on clean ones. The figures are those of its report, the pairs counted as (images
+won, images lost). OUT keeps specs, enhancers, logs and reports; an enhancer that lies there is judged as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from pytest_robust import apply_shift
-from pytest_robust.attacks import open_victim
-from pytest_robust.augment import AugMix, RandomCorruption
-from pytest_robust.data import digits_arrays
-from pytest_robust.enhance import for_size, train
-from pytest_robust.errors import Mark
-from pytest_robust.models import open_model
-from pytest_robust.spec.plan import EnhancerPlan, ModelPlan, PathText, Preprocess
+from pytest_robust.report.reading import StoredReport, read_report
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[1]
-MARK = Mark("enhance", 1, 1)
+RESNET = Path(__file__).resolve().parents[1] / "specs" / "resnet.onnx"
+SPEC = """\
+format: 1
+dataset: {dataset}
+models:
+  net:
+    path: {model}
+    preprocess: {{mean: {mean}, std: {std}}}
+{variants}shifts:
+  - {{suite: imagenet-c, draw: one-per-sample, table: {table}}}
+{aggregates}"""
+COMPARE = "  - {{name: {0}, compare: {{model: {0}, against: net, suite: imagenet-c}}, {1}}}\n"
+LIMITS = "min_gain: 0.05, max_clean_loss: 0.01"
 
 
-@dataclass(frozen=True)
-class Case:
-    """A classifier with its images; `table` says whose severities."""
+def case(data: Path | None) -> tuple[dict[str, object], list[str]]:
+    """What stands in the spec of CIFAR-10 or, without data, digits, and what tells the training its images.
 
-    name: str
-    plan: ModelPlan
-    table: str | int
-    train: tuple[NDArray[np.uint8], NDArray[Any], tuple[str, ...]]
-    test: tuple[NDArray[np.uint8], NDArray[Any], tuple[str, ...]]
-
-
-def plan(path: Path, preprocess: Preprocess) -> ModelPlan:
-    return ModelPlan(path.stem, text(path), MARK, preprocess=preprocess)
-
-
-def text(path: Path) -> PathText:
-    return PathText(str(path.absolute()), path.parent, MARK)
-
-
-def digits() -> Case:
-    """Enlarged digits hold little detail, so they get the strengths of larger images, as in the demonstration."""
-    halves = Preprocess(mean=(0.5,) * 3, std=(0.5,) * 3)
-    model = plan(ROOT / "specs" / "resnet.onnx", halves)
-    return Case("digits", model, 224, digits_arrays("train"), digits_arrays("test"))
+    Enlarged digits hold little detail, so they get the strengths of larger images, as in the demonstration.
+    """
+    if data is None:
+        half = [0.5] * 3
+        return {"dataset": "{source: digits}", "model": RESNET, "mean": half, "std": half, "table": 224}, []
+    spec: dict[str, object] = {
+        "dataset": f"{{source: npz, path: {data}/cifar10/test_jpeg_2000.npz}}",
+        "model": data / "models" / "cifar10_resnet20.onnx",
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+        "table": "auto",
+    }
+    return spec, ["--data", f"{data}/cifar10/train_jpeg_10000.npz"]
 
 
-def cifar(folder: Path) -> Case:
-    model = folder / "models" / "cifar10_resnet20.onnx"
-    preprocess = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    parts = []
-    for name in ("train_jpeg_10000", "test_jpeg_2000"):
-        with np.load(folder / "cifar10" / f"{name}.npz") as arrays:
-            ids = tuple(f"{name}-{i}" for i in range(len(arrays["y"])))
-            parts.append((arrays["x"], arrays["y"], ids))
-    return Case("cifar10", plan(model, preprocess), "auto", parts[0], parts[1])
+def command(folder: Path, threads: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line, environment = [sys.executable, "-m", *arguments], {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def right(case: Case, canvases: NDArray[np.uint8], enhancer: Path | None = None) -> NDArray[np.bool_]:
-    """Which images ONNX Runtime has right."""
-    model = replace(case.plan, enhancer=EnhancerPlan(text(enhancer))) if enhancer else case.plan
-    network = open_model(model, device="cpu", classes=None, threads=1, batch_size=64)
-    return network.predict(canvases).predicted == case.test[1]
+def made(folder: Path, spec: dict[str, object], images: list[str], asked: argparse.Namespace) -> dict[str, str]:
+    """Train what is not there yet: the enhancers' names with the minutes that each took."""
+    (folder / "train.yaml").write_text(SPEC.format(**spec, variants="", aggregates=""))
+    minutes = {}
+    for mode in asked.modes:
+        options = [*images, "--mode", mode, "--epochs", str(asked.epochs), "--device", asked.device]
+        options += ["--halve-every", str(max(1, asked.epochs // 3))]
+        if mode == "non-blind":
+            options += ["--table", str(spec["table"])]
+        for seed in range(asked.seeds):
+            name, began = f"{mode}-{seed}", time.perf_counter()
+            minutes[name] = "-"
+            if (folder / f"{name}.onnx").exists():
+                continue
+            train = ("pytest_robust", "enhance", "train", "--spec", "train.yaml", "--model", "net", "--resume")
+            done = command(folder, asked.threads, *train, *options, "--seed", str(seed), "--out", f"{name}.onnx")
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            minutes[name] = f"{(time.perf_counter() - began) / 60:.1f}"
+    return minutes
 
 
-def told(ours: NDArray[np.bool_], alone: NDArray[np.bool_]) -> str:
-    return f"{ours.mean():.2%} (+{np.sum(ours & ~alone)}, -{np.sum(alone & ~ours)})"
+def judged(folder: Path, spec: dict[str, object], names: list[str], threads: int) -> StoredReport:
+    """One run of pytest over the model alone and behind each enhancer; its report."""
+    variants = "".join(f"  {name}: {{like: net, enhancer: {{path: {name}.onnx}}}}\n" for name in names)
+    compares = "aggregates:\n" + "".join(COMPARE.format(name, LIMITS) for name in names)
+    (folder / "judge.yaml").write_text(SPEC.format(**spec, variants=variants, aggregates=compares))
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    report = folder / "report.json"
+    for old in (report, report.with_suffix(".npz")):
+        old.unlink(missing_ok=True)
+    options = ("--robust-spec=judge.yaml", f"--robust-report={report}", "--robust-no-cache", "-p", "no:cacheprovider")
+    done = command(folder, threads, "pytest", *options)
+    if not report.exists():
+        raise SystemExit(done.stdout + done.stderr)
+    return read_report(report)
+
+
+def show(report: StoredReport, minutes: dict[str, str]) -> None:
+    """Print a row per enhancer."""
+    verdicts = {row["id"]: row for row in report.structure["aggregates"]}
+    alone: dict[str, NDArray[np.bool_]] = {}
+    for name in ("net", *minutes):
+        told = [name]
+        for shift in ("clean", "imagenet-c.one-per-sample"):
+            found = report.measurements[f"judge.yaml::{name}::{shift}"]
+            right = found.predicted == report.samples[found.samples].labels
+            before = alone.setdefault(shift, right)
+            won, lost = int((right & ~before).sum()), int((before & ~right).sum())
+            told.append(f"{found.accuracy:.2%}")
+            told.append("" if name == "net" else f"{(won - lost) / found.n * 100:+.2f} pp (+{won}, -{lost})")
+        row = verdicts.get(f"judge.yaml::_all::{name}")
+        print("| " + " | ".join([*told, row["verdict"] if row else "", minutes.get(name, "")]) + " |")
+        if row and row["verdict"] != "PASS":
+            print("\n".join(f"  {reason}" for reason in row["reasons"]))
 
 
 def main() -> None:
+    """Train, judge and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data", type=Path, default=os.environ.get("PYTEST_ROBUST_DATA"))
+    parser.add_argument("--only", choices=("digits", "cifar10"))
     parser.add_argument("--modes", nargs="+", default=["non-blind", "blind"], choices=("non-blind", "blind"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    case = digits() if asked.data is None else cifar(asked.data)
-    images, labels, ids = case.test
-    shifted = apply_shift(images, "one-per-sample", ids=list(ids), seed=7, table=case.table)
-    clean, hurt = right(case, images), right(case, shifted)
-    print(
-        f"{case.name}: {len(labels)} test images; alone clean {clean.mean():.2%}, shifted {hurt.mean():.2%}", flush=True
-    )
-    for mode in asked.modes:
-        for seed in range(asked.seeds):
-            settings = replace(for_size("small"), epochs=asked.epochs, halve_every=max(1, asked.epochs // 3), seed=seed)
-            augment = AugMix(seed=seed) if mode == "blind" else RandomCorruption(seed=seed, table=case.table)
-            start = time.perf_counter()
-            with tempfile.TemporaryDirectory() as folder:
-                out = Path(folder, "dyntta.onnx")
-                victim = open_victim(case.plan)
-                pixels, truth, names = case.train
-                train(
-                    victim,
-                    pixels,
-                    truth.tolist(),
-                    out,
-                    augment=augment,
-                    settings=settings,
-                    ids=names,
-                    device=asked.device,
-                )
-                seconds = time.perf_counter() - start
-                ours = [told(right(case, x, out), base) for x, base in ((images, clean), (shifted, hurt))]
-            print(f"  {mode:10} seed {seed}: clean {ours[0]}, shifted {ours[1]}   {seconds:.0f} s", flush=True)
+    data = Path(asked.data).resolve() if asked.data else None
+    if asked.only == "cifar10" and data is None:
+        parser.error("--data is needed for cifar10, or the variable PYTEST_ROBUST_DATA")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in (asked.only,) if asked.only else ("digits", "cifar10") if data else ("digits",):
+            folder = (asked.out or Path(scratch)).resolve() / name
+            folder.mkdir(parents=True, exist_ok=True)
+            spec, images = case(data if name == "cifar10" else None)
+            minutes = made(folder, spec, images, asked)
+            report = judged(folder, spec, list(minutes), asked.threads)
+            print(f"\n{name}, {asked.epochs} epochs\n| model | clean | | shifted | | verdict ({LIMITS}) | minutes |")
+            print("|---|---|---|---|---|---|---|")
+            show(report, minutes)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from pytest_robust.report.github import annotate, append_summary
 from pytest_robust.report.markdown import markdown
 from pytest_robust.report.notes import cell_notes, dropped
 from pytest_robust.report.outcomes import by_outcome, outcome
-from pytest_robust.report.structure import replace, structure, write_json
+from pytest_robust.report.structure import structure, write_json
 from pytest_robust.report.table import rows
-from pytest_robust.report.terminal import draw
+from pytest_robust.report.terminal import draw, draw_chosen
 from pytest_robust.settings import Settings, ci_variable, update_refusal
 from pytest_robust.updating import GoldenWriter
+from pytest_robust.whole_file import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +41,7 @@ def header(config: pytest.Config, specs: int) -> str:
     if settings.profile:
         parts.append(f"profile {settings.profile}")
     if settings.smoke:
-        parts.append(f"SMOKE: {settings.limit} images")
+        parts.append(f"SMOKE: at most {counted(settings.limit or 0, 'image')}")
     if settings.shard:
         parts.append(f"shard {settings.shard}")
     parts += [f"candidate {name} = {path}" for name, path in settings.candidates.items()]
@@ -136,12 +137,14 @@ class Controller:
         """Print the table, then every line that needs attention."""
         reporter.section("robust", sep="-")
         table = rows(self.structure["cells"], self.structure["run"]["failed"]) if self.structure else []
-        if table:
-            reporter.write_line(draw(table, reporter._tw.fullwidth, reporter._tw.hasmarkup))
-        if table:
+        if self.structure and table:
+            screen = reporter._tw.fullwidth, reporter._tw.hasmarkup
+            reporter.write_line(draw(table, *screen))
+            if reporter.verbosity > 0 and (weights := draw_chosen(self.structure["cells"], *screen)):
+                reporter.write_line(weights)
             reporter.write_line(self._effort())
         if self.settings.smoke:
-            reporter.write_line(f"SMOKE: {self.settings.limit} images; this run proves nothing", yellow=True)
+            reporter.write_line(f"SMOKE: {self._smoke()}; this run proves nothing", yellow=True)
         if self.settings.shard and self._plans:
             reporter.write_line(self._share(), yellow=True)
         for plan in self._plans.values():
@@ -155,6 +158,13 @@ class Controller:
         failures = [(report["spec"], report["line"], name, report["headline"]) for name, report in self._failed()]
         for command in annotate(failures, self._root, self._plugins, self._errors):
             reporter.write_line(command)
+
+    def _smoke(self) -> str:
+        """How many images were shown, of data sets with different numbers the fewest and the most."""
+        sizes = sorted({len(samples.ids) for samples in self._samples.values()})
+        if not sizes:
+            return f"at most {counted(self.settings.limit or 0, 'image')}"
+        return counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} images"
 
     def _effort(self) -> str:
         """How much was measured: one pass per shift, and nothing twice."""
@@ -197,6 +207,9 @@ class Controller:
         if self.structure:
             yield from dropped(self.structure["run"])
             yield from (f"note on {note}" for note in cell_notes(self.structure["cells"]))
+            classes = self.structure["run"]["device_class"].split(", ")
+            if self.settings.cuda == "fast" and all(one.startswith("cpu") for one in classes):
+                yield "--robust-cuda=fast changes nothing: no model ran on a GPU"
         # what lacks only its anchor says itself how to freeze one: no update does
         missing = [report for report in self._reports.values() if report.get("lacks_latest")]
         stale = [report for report in missing if report["stale_golden"]]
@@ -234,7 +247,7 @@ class Controller:
                 if path.suffix == ".json":
                     write_json(path, report, measurements, self._samples)
                 else:
-                    replace(path, markdown(report).encode())
+                    replace(path, markdown(report).encode(), "report")
                 self._say(f"Report written to {shown(path)}")
             except RobustError as error:
                 self._say(str(error), red=True)

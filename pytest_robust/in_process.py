@@ -23,7 +23,11 @@ from pytest_robust.errors import RobustError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import Plan
+
+_NO_TRACE = ("no:lfplugin", "no:nfplugin", "no:stepwiseplugin")
+"""The plugins of pytest's own that keep what a run did in its cache folder, left out."""
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -34,7 +38,10 @@ class Collected:
     Attributes:
         plans: by the name of the spec in ids.
         mistakes: one text for each file that could not be collected.
+        interrupted: whether the user broke it off.
     """
+
+    interrupted = False
 
     def __init__(self) -> None:
         self.plans: dict[str, Plan] = {}
@@ -45,6 +52,10 @@ class Collected:
         if report.failed:
             self.mistakes.append(str(report.longrepr))
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep what pytest makes an exit code of; its own reasons to stop are kinds of the same exception."""
+        self.interrupted = type(excinfo.value) is KeyboardInterrupt
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Keep the plans, also of specs of which no case was selected."""
         from pytest_robust.stash import PLANS
@@ -54,8 +65,32 @@ class Collected:
             self.plans = dict(plans)
 
 
+class Kept:
+    """A pytest plugin that finds out how the project's runs measure, and where they keep what they made.
+
+    Attributes:
+        settings: those of a run without options; None where nothing could be collected.
+        folder: of the cache, made where it is a part of pytest's own; None where runs keep nothing.
+    """
+
+    settings: Settings | None = None
+    folder: Path | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep both."""
+        from pytest_robust.settings import Settings
+
+        self.settings = Settings.from_config(session.config)
+        with contextlib.suppress(OSError):  # a folder that cannot be written keeps nothing
+            self.folder = self.settings.cache_folder(session.config)
+
+
 def run_pytest(
-    arguments: Sequence[str], *plugins: object, verbose: bool = False, without: Collection[str] = ()
+    arguments: Sequence[str],
+    *plugins: object,
+    verbose: bool = False,
+    without: Collection[str] = (),
+    cached: bool = False,
 ) -> tuple[int, str]:
     """Run pytest and leave the process as it was.
 
@@ -64,6 +99,7 @@ def run_pytest(
         plugins: objects with hooks.
         verbose: let pytest print.
         without: environment variables that the run must not see.
+        cached: let `Settings.cache_folder` find the project's own folder.
 
     Returns:
         The exit code, and what was printed unless `verbose`.
@@ -75,7 +111,8 @@ def run_pytest(
         if not verbose:
             stack.enter_context(contextlib.redirect_stdout(printed))
             stack.enter_context(contextlib.redirect_stderr(printed))
-        always = ["--assert=plain", "--capture=no", "-o", f"cache_dir={cache}", *_this_plugin()]
+        place = [text for name in _NO_TRACE for text in ("-p", name)] if cached else ["-o", f"cache_dir={cache}"]
+        always = ["--assert=plain", "--capture=no", *place, *_this_plugin()]
         try:
             code = pytest.main([*always, *arguments], plugins=list(plugins))
         finally:
@@ -83,14 +120,23 @@ def run_pytest(
     return int(code), _COLOUR.sub("", printed.getvalue())
 
 
-def collect(specs: Sequence[str | Path], *options: str) -> Collected:
+def collect(specs: Sequence[str | Path], *options: str, kept: Kept | None = None) -> Collected:
     """Collect specs as pytest would, so that what a conftest registers is known. Opens no model and no image.
+
+    Args:
+        specs: their files.
+        options: more arguments of pytest.
+        kept: finds out what it says of itself.
 
     Raises:
         RobustError: pytest refuses to start; the text is its own.
+        KeyboardInterrupt: the user broke it off.
     """
     found = Collected()
-    code, printed = run_pytest(["--collect-only", *(f"--robust-spec={path}" for path in specs), *options], found)
+    arguments = ["--collect-only", *(f"--robust-spec={path}" for path in specs), *options]
+    code, printed = run_pytest(arguments, found, *([kept] if kept else []), cached=kept is not None)
+    if found.interrupted:
+        raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and not found.mistakes:
         raise RobustError(refusal(printed))
     return found

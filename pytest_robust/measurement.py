@@ -201,6 +201,7 @@ class Measurement:
         notes: sentences on the samples that a reader of the result must know.
         scores: what the probabilities say, where the spec asks for it.
         attacked: what an attack did, where the shift is one.
+        enhancer_weights: mean weight of each augmentation by name, where an enhancer stands in front that gives them.
     """
 
     samples: str
@@ -218,6 +219,7 @@ class Measurement:
     notes: tuple[str, ...] = ()
     scores: Scores | None = None
     attacked: Attacked | None = None
+    enhancer_weights: Mapping[str, float] | None = None
 
     @property
     def n(self) -> int:
@@ -246,6 +248,7 @@ class Measurement:
             "notes": list(self.notes),
             "scores": self.scores.to_plain() if self.scores else None,
             "attacked": self.attacked.to_plain() if self.attacked else None,
+            "enhancer_weights": dict(self.enhancer_weights) if self.enhancer_weights else None,
             "provenance": self.provenance.to_plain(),
         }
 
@@ -269,6 +272,7 @@ class Measurement:
             notes=tuple(plain["notes"]),
             scores=Scores.from_plain(plain["scores"]) if plain.get("scores") else None,
             attacked=Attacked.from_plain(plain["attacked"]) if plain.get("attacked") else None,
+            enhancer_weights=plain["enhancer_weights"],
             provenance=Provenance.from_plain(plain["provenance"]),
         )
 

@@ -61,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _replace_arguments(config, named)
     if hasattr(config, "workerinput"):
         return
+    if named or config.getoption("robust_report"):
+        _check_reports(config)
     config.pluginmanager.register(Gatherer(config), "robust-gatherer")
     if config.pluginmanager.hasplugin("xdist"):
         from pytest_robust.workers import Workers
@@ -79,6 +81,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     from pytest_robust.workers import gpus_to_share
 
     return len(gpus_to_share(config)) or None
+
+
+def _check_reports(config: pytest.Config) -> None:
+    """Refuse reports that cannot be written now, and not after hours of measuring."""
+    from pytest_robust.errors import RobustError
+    from pytest_robust.report.place import check_place
+    from pytest_robust.settings import Settings
+
+    if config.option.collectonly:
+        return
+    for path in Settings.from_config(config).reports:
+        try:
+            check_place(path)
+        except RobustError as error:
+            raise pytest.UsageError(f"--robust-report: {error}") from error
 
 
 def _replace_arguments(config: pytest.Config, named: list[Path]) -> None:
@@ -142,6 +159,8 @@ def pytest_collection_modifyitems(session: pytest.Session) -> None:
     """Refuse options that name what no collected spec has; leave to other shards what is theirs."""
     if collect := sys.modules.get("pytest_robust.collect"):
         collect.refuse_absent(session)
+        if not hasattr(session.config, "workerinput"):
+            _check_reports(session.config)
         collect.keep_share(session)
 
 

@@ -167,6 +167,28 @@ def enhancer(
     return save(path, nodes, [image], [made], constants)
 
 
+def weighing(
+    path: Path, *, factor: float = 1.0, width: int = 50, beside: str = "magnitudes", batch: int | str = "N"
+) -> Path:
+    """An identity with the outputs of a DynTTA enhancer: the first weight is `factor` times the mean of red, all others
+    are 0, and so are the magnitudes, which are called `beside`."""
+    pattern = np.zeros((3, width), np.float32)
+    pattern[0, 0] = factor
+    nodes = [
+        helper.make_node("Identity", ["pixels"], ["image"]),
+        helper.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "pattern"], ["weights"]),
+        helper.make_node("Sub", ["weights", "weights"], [beside]),
+    ]
+    pixels, image = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, 3, "H", "W"]) for name in ("pixels", "image")
+    )
+    # a width that is not declared, as torch exports it
+    free = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, "free"]) for name in (beside, "weights")]
+    return save(path, nodes, [pixels], [image, *free], {"pattern": pattern})
+
+
 def zipmap_classifier(path: Path) -> Path:
     """What scikit-learn's converter writes: an int64 label and a list of dictionaries, of an image's means."""
     nodes = [

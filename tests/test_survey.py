@@ -11,8 +11,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import yaml
 
 from pytest_robust.attacks import Clever, OptimalBudget, ProjectedGradient
+from pytest_robust.cli import main
 from tests.conftest import CHECKOUT
 from tests.models.opening import colours, plan_of
 from tests.onnx_models import BRIGHTEST, classifier
@@ -25,12 +27,12 @@ GAP, BIAS = 60, 25.5
 
 
 @pytest.fixture(scope="module")
-def scripts() -> Iterator[tuple[ModuleType, ModuleType]]:
-    """The module that the scripts share, and the script on families."""
+def scripts() -> Iterator[tuple[ModuleType, ModuleType, ModuleType]]:
+    """The module that the scripts share, the script on families, and the one on CIFAR-10."""
     folder = str(CHECKOUT / "benchmarks")
     sys.path.insert(0, folder)
     try:
-        yield importlib.import_module("_survey"), importlib.import_module("families")
+        yield tuple(importlib.import_module(name) for name in ("_survey", "families", "survey"))
     finally:
         sys.path.remove(folder)
 
@@ -80,16 +82,10 @@ def test_distortion_frontier_and_clever_are_those_of_the_margins(survey, subject
     assert "rank correlation of the means over 2 models: 1.00" in out
 
 
-def test_transfer_goes_to_the_net_that_leans(survey, subjects, capsys, tmp_path: Path) -> None:
-    picture = tmp_path / "matrix.png"
+def test_transfer_goes_to_the_net_that_leans(survey, subjects) -> None:
     found = survey.transfer_of(subjects, ProjectedGradient(22 * LEVEL, iterations=1))
-    survey.transfer_table(subjects, found, "one step", picture)
     np.testing.assert_allclose(found.rates, [[np.nan, 4 / 6], [0, np.nan]])
     assert found.white_box.tolist() == [0, pytest.approx(4 / 6)]
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    out = capsys.readouterr().out
-    assert "| plain | (0.00) | 66.67 | 66.67 |" in out
-    assert "(6 to 6 per pair)" in out
 
 
 def test_no_success_is_no_distortion(survey, subjects, capsys) -> None:
@@ -119,3 +115,33 @@ def test_means_by_group_leave_out_a_net_and_itself(scripts) -> None:
     assert means["a", "b"] == pytest.approx(0.6)
     assert means["b", "a"] == pytest.approx(0.2)
     assert np.isnan(means["b", "b"])
+
+
+def test_the_spec_of_the_survey_is_one(scripts, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "survey.yaml"
+    path.write_text(scripts[2].SPEC.replace("FEW", "5").replace("SCORED", "10"))
+    assert main(["check", str(path)]) == 0
+    assert "ok, 5 models, 20 shifts, 100 cells, 11 aggregates" in capsys.readouterr().out
+    entries = [one["name"] for one in yaml.safe_load(path.read_text())["shifts"]]
+    assert entries == [*scripts[2].NORMS, "fgsm-8", "pgd-8"]
+
+
+def test_the_survey_prints_what_its_report_holds(scripts, capsys) -> None:
+    attack = {"attacked": 4, "success_rate": 0.5, "distortions": {n: {"mean": 0.125} for n in ("linf", "l2", "l1")}}
+    none = {"attacked": 3, "success_rate": 0.0, "distortions": None}
+    sizes = dict(zip("abc", (1, 3, 2), strict=True))
+    cells = [{"id": f"s::{name}::clean", "model": name, "attack": None} for name in sizes]
+    for entry, norm in scripts[2].NORMS.items():
+        for name, size in sizes.items():
+            told = none if (name, entry) == ("b", "fgsm") else attack | {"distortions": {norm: {"mean": size / 8}}}
+            cells.append({"id": f"s::{name}::{entry}.x-2", "model": name, "attack": told})
+    how = {"norm": "l2", "radius": 3, "batches": 20, "points": 16, "samples": 5, "scored": 4}
+    scores = [
+        {"id": f"s::{name}::clean.clever", "models": [name], "clever": how | {"mean": ord(name)}} for name in sizes
+    ]
+    scripts[2].show({"cells": cells, "aggregates": scores})
+    out = capsys.readouterr().out
+    assert "| fgsm | linf | 3 to 4 | 50.0%, 0.125 | 0.0% | 50.0%, 0.25 |\n" in out
+    assert "| model | images | CLEVER | budget-l2 | cw-l2 |\n" in out
+    assert "| b | 4 | 98 | 0.375 | 0.375 |\n" in out
+    assert "rank correlation with cw-l2 over 3 models: 0.50\n" in out

@@ -33,7 +33,8 @@ def clever(plan: AggregatePlan, measured: Measured, _: float) -> Value:
     else:
         shown = f"is undefined: {_NOBODY}" if value is None else number(value)
         held = Held(Verdict.PASS, f"{label} {shown}")
-    notes = [f"{found.fitted} of {counted(found.estimates, 'slope')} fitted, the others the largest one met"]
+    others = ", the others the largest one met" if found.fitted < found.estimates else ""
+    notes = [f"{found.fitted} of {counted(found.estimates, 'slope')} fitted{others}"]
     if left := len(found.scores) - len(found.scored):
         notes.append(f"{counted(left, 'image')} without a score: wrong when clean, or the target is the label")
     if found.flat:

@@ -11,6 +11,7 @@ from pytest_robust.metrics.attacked import summary, turned
 from pytest_robust.metrics.attacks import transfer as transfer_matrix
 from pytest_robust.metrics.pareto import LogErrorFit, fit_log_error, frontier
 from pytest_robust.report.counted import counted
+from pytest_robust.report.frontier import line_of
 from pytest_robust.spec.attack_limits import source_of
 from pytest_robust.verdict import Held, Verdict, bounded
 from pytest_robust.verdict.aggregate import number, told_apart
@@ -149,7 +150,7 @@ def pareto(plan: AggregatePlan, measured: Measured, _: float) -> Value:
         notes = [*([told] if wanted else []), *notes]
     if fit:
         exact = "; a line through two models fits them exactly" if len(front) == 2 else ""
-        notes.insert(0, f"{norm} distortion = {fit.a:.4g} ln(1 - accuracy) + {fit.b:.4g}{exact}")
+        notes.insert(0, f"{norm} distortion = {line_of(fit.a, fit.b)}{exact}")
     line = None if fit is None else {"a": fit.a, "b": fit.b, "r2": fit.r2}
     details = {"pareto": {"norm": norm, "models": entries, "fit": line}}
     return Value(value, label, tuple(held), tuple(notes), details=details)

@@ -103,7 +103,8 @@ def on_one_set(plan: AggregatePlan, results: Measured) -> Measured:
     """The results with those of clean cut down to the samples of the shifted cells, where these are a part of them.
 
     Args:
-        plan: the aggregate; a comparison of two models holds clean against clean, and keeps it whole.
+        plan: the aggregate; a comparison of two models holds clean against clean, and keeps it whole, and so does a
+            frontier, since accuracy takes more images than distortion.
         results: of its members, or of some of them.
 
     Raises:
@@ -112,7 +113,7 @@ def on_one_set(plan: AggregatePlan, results: Measured) -> Measured:
     """
     found = dict(results)
     for whole in plan.members:
-        if plan.kind == "compare" or whole.shift.suite != "clean" or whole.id not in results:
+        if plan.kind in ("compare", "pareto") or whole.shift.suite != "clean" or whole.id not in results:
             continue
         cells = [cell for cell in shifted(plan, whole.model.name) if cell.id in results]
         if not any(is_part(cell.shift, whole.shift) for cell in cells):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from pytest_robust.attacks.goal import Found, keep
-from pytest_robust.attacks.norms import check_epsilon, check_norm, widest
+from pytest_robust.attacks.norms import check_epsilon, check_norm
 from pytest_robust.errors import RobustError
+from pytest_robust.spec.pixel_range import widest
 
 if TYPE_CHECKING:
     from torch import Tensor

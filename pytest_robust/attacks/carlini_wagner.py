@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from pytest_robust.attacks.constants import Best, Running, Search
+from pytest_robust.attacks.constants import Iterate, Search
 from pytest_robust.attacks.goal import slope
+from pytest_robust.attacks.norms import wide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
+    from pytest_robust.attacks.constants import Descents
     from pytest_robust.attacks.goal import Problem
 
 _INSIDE = 0.999999
@@ -29,30 +33,28 @@ class CarliniWagner(Search):
 
     name: ClassVar[str] = "cw"
 
-    def _descent(self, problem: Problem, constants: Tensor, best: Best) -> Tensor:
-        running = Running.all(len(constants), self.iterations, constants.device)
-        found = torch.zeros_like(constants, dtype=torch.bool)
-        w = ((2 * problem.pixels - 1) * _INSIDE).arctanh()
-        mean, square = torch.zeros_like(w), torch.zeros_like(w)
-        for step in range(self.iterations):
-            w.requires_grad_()
-            pixels = (w.tanh() + 1) / 2
-            size = (pixels - problem.pixels).square().flatten(1).sum(1)
-            gap = problem.goal.gap(problem.victim(pixels)) + self.confidence
-            loss = size + constants * gap.clamp_min(0)
-            gradient = slope(loss, w)
-            w, rows = w.detach(), running.rows
-            best.queries[rows] += 1
-            found[rows] |= gap < 0
-            best.offer(rows, pixels.detach(), size.detach(), gap < 0)
-            mean.lerp_(gradient, 1 - _BETA1)
-            square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-            root = (square / (1 - _BETA2 ** (step + 1))).sqrt_().add_(_EPSILON)
-            w.addcdiv_(mean, root, value=-self.learning_rate / (1 - _BETA1 ** (step + 1)))
-            kept = running.check(step, loss.detach()) if self.abort_early else None
-            if kept is not None:
-                if not len(kept):
-                    break
-                problem, constants = problem.rows(kept), constants[kept]
-                w, mean, square = w[kept], mean[kept], square[kept]
-        return found
+    def _start(self, clean: Tensor) -> Sequence[Tensor]:
+        w = ((2 * clean - 1) * _INSIDE).arctanh()
+        return w, torch.zeros_like(w), torch.zeros_like(w)
+
+    def _step(self, problem: Problem, at: Descents, state: Sequence[Tensor]) -> tuple[Iterate, Sequence[Tensor]]:
+        w, mean, square = state
+        # (tanh(w) + 1) / 2, in a tenth of the time
+        pixels = (2 * w).sigmoid_().requires_grad_()
+        gap = problem.goal.gap(problem.victim(pixels)) + self.confidence
+        hinge = at.constant * gap.clamp_min(0)
+        gradient = slope(hinge, pixels)
+        pixels, gap = pixels.detach(), gap.detach()
+        change = pixels - problem.pixels
+        size = change.square().flatten(1).sum(1)
+        # What is left of the chain rule by hand: autograd would take longer for it than for a small network's layer.
+        gradient = change.mul_(2).add_(gradient).mul_(pixels).mul_(2 - 2 * pixels)
+        mean.lerp_(gradient, 1 - _BETA1)
+        square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
+        # In float32 the first steps' 1 - beta would lose half its digits.
+        taken = at.step.double() + 1
+        share = (1 - _BETA2**taken).sqrt()
+        rate = self.learning_rate * share / (1 - _BETA1**taken)
+        root = square.sqrt().add_(wide((_EPSILON * share).float()))
+        w.addcdiv_(mean * wide(rate.float()), root, value=-1)
+        return Iterate(pixels, size, gap < 0, size + hinge.detach()), state

@@ -9,6 +9,7 @@ of the least distortion, no proof of it. The sampling is that of the survey arXi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from pytest_robust.attacks.norms import Norm, check_norm, size
 from pytest_robust.attacks.reverse_weibull import upper_end
 from pytest_robust.attacks.victim import as_pixels
 from pytest_robust.errors import RobustError
+from pytest_robust.models.portions import Portions
 from pytest_robust.shifts.quantiles import SIZE, normal
 from pytest_robust.shifts.rng import Streams
 
@@ -114,8 +116,8 @@ def clever(
         seed: the spec's seed.
 
     Raises:
-        RobustError: an unknown norm, no batches or points, a radius that is not positive, or a victim without gradient
-            or with one that is no finite number.
+        RobustError: an unknown norm, no batches or points, a radius that is not positive, a victim without gradient
+            or with one that is no finite number, or too little memory for one point.
     """
     check_norm(config.norm)
     if config.batches < 1 or config.points < 1 or not config.reach > 0:
@@ -126,7 +128,7 @@ def clever(
     streams = Streams(seed, "clever", {"norm": config.norm, "points": config.points, "radius": config.reach})
     device = next(victim.buffers()).device
     scores, slopes = np.full(targets.shape, np.nan), np.full(targets.shape, np.nan)
-    fitted = np.zeros(targets.shape, np.bool_)
+    fitted, portions = np.zeros(targets.shape, np.bool_), Portions(_AT_ONCE)
     for i, pixels in enumerate(as_pixels(canvases, device)):
         own = int(labels[i]) + victim.offset
         wanted = np.flatnonzero(targets[i] != labels[i])
@@ -136,7 +138,7 @@ def clever(
         if int(logits.argmax()) != own or not len(wanted):
             continue
         gaps = (logits[own] - logits[columns]).double().cpu().numpy()
-        maxima = _maxima(config, victim, pixels, own, columns, streams.for_id(ids[i]))
+        maxima = _maxima(config, victim, pixels, own, columns, streams.for_id(ids[i]), portions)
         if not np.isfinite(maxima).all():
             raise RobustError(
                 f"the gradient around the image {ids[i]} is no finite number, so there is no score: mend the operator "
@@ -156,9 +158,10 @@ def other_classes(labels: NDArray[np.integer], classes: int) -> NDArray[np.int64
 
 
 def _maxima(
-    config: Clever, victim: Victim, pixels: Tensor, own: int, columns: Tensor, bits: Bits
+    config: Clever, victim: Victim, pixels: Tensor, own: int, columns: Tensor, bits: Bits, portions: Portions
 ) -> NDArray[np.float64]:
     """The largest slope of every batch, shape (batches, targets)."""
+    dual = _DUAL[config.norm]
     found = np.zeros((config.batches, len(columns)))
     lane = 0
     for batch in range(config.batches):
@@ -166,14 +169,15 @@ def _maxima(
             count = min(_AT_ONCE, config.points - start)
             moves = _moves(bits, count, pixels.numel(), config, lane)
             points = (pixels + torch.from_numpy(moves).to(pixels).view(count, *pixels.shape)).clamp_(0, 1)
-            found[batch] = np.maximum(found[batch], _slopes(victim, points, own, columns, _DUAL[config.norm]))
+            slopes = portions(count, partial(_slopes, victim, points, own, columns, dual))
+            found[batch] = np.max([found[batch], *slopes], axis=0)
             lane += 1
     return found
 
 
-def _slopes(victim: Victim, points: Tensor, own: int, columns: Tensor, dual: Norm) -> NDArray[np.float64]:
-    """The largest gradient's norm among the points, by target."""
-    points.requires_grad_()
+def _slopes(victim: Victim, every: Tensor, own: int, columns: Tensor, dual: Norm, here: slice) -> NDArray[np.float64]:
+    """The largest gradient's norm among some of the points, by target."""
+    points = every[here].detach().requires_grad_()
     scores = victim(points)
     made = []
     for column in columns:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robust.attacks import rounding
-from pytest_robust.attacks.distortion import NORMS, sizes
+from pytest_robust.metrics.distortion import NORMS, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from pytest_robust.attacks.constants import Best, Running, Search
+from pytest_robust.attacks.constants import Iterate, Search
 from pytest_robust.attacks.goal import slope
+from pytest_robust.attacks.norms import wide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
+    from pytest_robust.attacks.constants import Descents
     from pytest_robust.attacks.goal import Problem
 
 
@@ -29,28 +33,21 @@ class ElasticNet(Search):
 
     beta: float = 1e-3
     name: ClassVar[str] = "ead_l1"
+    shows: ClassVar[int] = 2
 
-    def _descent(self, problem: Problem, constants: Tensor, best: Best) -> Tensor:
-        running = Running.all(len(constants), self.iterations, constants.device)
-        found = torch.zeros_like(constants, dtype=torch.bool)
-        ahead = last = problem.pixels
-        for step in range(self.iterations):
-            rate = self.learning_rate * (1 - step / self.iterations) ** 0.5
-            gradient, loss = self._slope(problem, ahead, constants)
-            new = self._shrunk(ahead - rate * gradient, problem.pixels)
-            ahead, last = new + step / (step + 3) * (new - last), new
-            with torch.no_grad():
-                reached = problem.goal.gap(problem.victim(new)) + self.confidence < 0
-            rows = running.rows
-            best.queries[rows] += 2
-            found[rows] |= reached
-            best.offer(rows, new, (new - problem.pixels).abs().flatten(1).sum(1), reached)
-            kept = running.check(step, loss) if self.abort_early else None
-            if kept is not None:
-                if not len(kept):
-                    break
-                problem, constants, ahead, last = problem.rows(kept), constants[kept], ahead[kept], last[kept]
-        return found
+    def _start(self, clean: Tensor) -> Sequence[Tensor]:
+        return clean.clone(), clean.clone()
+
+    def _step(self, problem: Problem, at: Descents, state: Sequence[Tensor]) -> tuple[Iterate, Sequence[Tensor]]:
+        ahead, last = state
+        rate = self.learning_rate * (1 - at.step / self.iterations).sqrt()
+        gradient, loss = self._slope(problem, ahead, at.constant)
+        new = self._shrunk(ahead - wide(rate) * gradient, problem.pixels)
+        ahead = new + wide(at.step / (at.step + 3)) * (new - last)
+        with torch.no_grad():
+            gap = problem.goal.gap(problem.victim(new)) + self.confidence
+        size = (new - problem.pixels).abs().flatten(1).sum(1)
+        return Iterate(new, size, gap < 0, loss), (ahead, new)
 
     def _slope(self, problem: Problem, pixels: Tensor, constants: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient, of the images' shape, and value, shape (N,), of the smooth part of the loss."""

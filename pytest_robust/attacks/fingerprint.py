@@ -18,6 +18,7 @@ whose weights are large are moved less by it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -30,6 +31,7 @@ from pytest_robust.attacks.projected import ProjectedGradient
 from pytest_robust.attacks.targets import choose_targets
 from pytest_robust.attacks.victim import as_pixels
 from pytest_robust.errors import RobustError
+from pytest_robust.models.portions import Portions
 from pytest_robust.shifts.rng import Streams
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ Kind = Literal["vanilla", "rc", "ltrc"]
 
 TRIES = 10
 """So many seed images per wanted example are tried before the search is given up."""
+
+BATCH = 50
+"""So many examples are made at once."""
 
 _STEP = 2.5
 """The customary step, as a share of ``epsilon / iterations``."""
@@ -102,11 +107,13 @@ class Fingerprint:
         images: uint8 (N, H, W, 3).
         labels: what the model takes each of them for, uint16 (N,).
         tried: how many noise images it took.
+        notes: sentences on how they were made that their owner must know.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint16]
     tried: int
+    notes: tuple[str, ...] = ()
 
 
 def make_fingerprint(
@@ -118,7 +125,7 @@ def make_fingerprint(
     count: int = 100,
     classes: int | None = None,
     seed: int = 0,
-    batch_size: int = 50,
+    batch_size: int = BATCH,
 ) -> Fingerprint:
     """Make the fingerprint of a model.
 
@@ -138,24 +145,28 @@ def make_fingerprint(
 
     Raises:
         RobustError: fewer than `count` of 10 times as many tries are confirmed; the model has fewer than two classes,
-            or fewer than `classes`; it lets no gradient through; or noise is asked for and it has no float weights.
+            or fewer than `classes`; it lets no gradient through; noise is asked for and it has no float weights; or
+            memory runs out for one example.
     """
     weights = {} if recipe.kind == "vanilla" else _weights(victim)
     classes = _classes(victim, sides, classes)
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
+    portions = Portions(min(batch_size, TRIES * count))
     for first in range(0, TRIES * count, batch_size):
         tries = range(first, min(first + batch_size, TRIES * count))
         ids = [f"{one:06d}" for one in tries]
         seeds = seed_images(ids, sides, seed)
         targets = choose_targets("random", np.empty((len(ids), classes)), predict(seeds), ids, seed)
-        made = _crafted(recipe, victim, weights, seeds, targets, seed)
+        parts = portions(len(ids), partial(_crafted, recipe, victim, weights, seeds, targets, seed))
+        made = np.concatenate(parts)
         for one, image, wanted, said in zip(tries, made, targets.tolist(), predict(made).tolist(), strict=True):
             if said == wanted:
                 images.append(image)
                 labels.append(wanted)
             if len(images) == count:
-                return Fingerprint(np.stack(images), np.array(labels, np.uint16), one + 1)
+                notes = portions.note("making")
+                return Fingerprint(np.stack(images), np.array(labels, np.uint16), one + 1, notes)
     raise RobustError(
         f"ONNX Runtime confirms {len(images)} of {TRIES * count} tried examples, and {count} are wanted: raise epsilon "
         "or the iterations, or lower delta or the radius"
@@ -230,8 +241,10 @@ def _crafted(
     seeds: NDArray[np.uint8],
     targets: NDArray[np.int64],
     seed: int,
+    here: slice,
 ) -> NDArray[np.uint8]:
-    """The examples of a batch, uint8 (N, H, W, 3), before anyone has confirmed them."""
+    """Some examples of a batch, uint8 (N, H, W, 3), before anyone has confirmed them."""
+    seeds, targets = seeds[here], targets[here]
     pixels = as_pixels(seeds, next(victim.buffers()).device)
     goal = Goal(torch.from_numpy(targets + victim.offset).to(pixels.device), targeted=True)
     problem = Problem(victim, pixels, goal, ())

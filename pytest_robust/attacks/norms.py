@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from pytest_robust.errors import RobustError
+from pytest_robust.spec.pixel_range import beyond
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,11 +82,6 @@ def _clipped(delta: Tensor, epsilon: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(delta, -bound), bound)
 
 
-def widest(norm: Norm, values: int) -> float:
-    """The largest possible size of a perturbation of that many pixel values: 1, its root or itself."""
-    return 1.0 if norm == "linf" else float(values) ** (1 / ORDER[norm])
-
-
 def check_norm(norm: str) -> None:
     """Raise RobustError unless the norm is a known one."""
     if norm not in get_args(Norm):
@@ -94,10 +90,5 @@ def check_norm(norm: str) -> None:
 
 def check_epsilon(epsilon: float, norm: Norm, values: int) -> None:
     """Raise RobustError unless some image of that many pixel values can be moved by `epsilon`, or it is 0."""
-    most = widest(norm, values)
-    if not 0 <= epsilon <= most * (1 + 1e-6):
-        remedy = "" if norm == "linf" else f", and no change of {values} pixel values is larger"
-        raise RobustError(
-            f"the {norm} epsilon {epsilon:g} is outside 0 to {most:g}: pixels count from 0 to 1{remedy}; write grey "
-            "levels as a share of 255"
-        )
+    if problem := beyond("epsilon", epsilon, norm, values):
+        raise RobustError(f"{problem}; write grey levels as a share of 255")

@@ -68,20 +68,25 @@ class ProjectedGradient:
         put_back = norms.projected if self.projection == "nearest" else norms.rescaled
         box = self._box(problem.pixels, epsilon) if self.norm == "linf" else None
         rows = torch.arange(len(kept), device=kept.device)
-        reached, queries = torch.zeros_like(rows, dtype=torch.bool), torch.zeros_like(rows)
-        for _ in range(self.iterations):
+        reached, queries = torch.zeros_like(rows, dtype=torch.bool), torch.full_like(rows, self.iterations + 1)
+        for taken in range(self.iterations):
             gradient, here = problem.climb(pixels, self.objective)
-            queries[rows] += 1
-            if here.any():
+            if not self.stop_early and here.all():
+                # No copy: the next step makes its pixels anew.
+                kept, reached = pixels, here
+            elif here.any():
                 kept[rows[here]], reached[rows[here]] = pixels[here], True
                 if self.stop_early:
+                    queries[rows[here]] = taken + 1
                     going = (~here).nonzero().squeeze(1)
                     problem, rows, pixels, gradient = problem.rows(going), rows[going], pixels[going], gradient[going]
                     step, epsilon = step[going], epsilon[going]
                     box = box and (box[0][going], box[1][going])
                     if not len(going):
                         return Found(kept, reached, queries.cpu())
-            moved = pixels + step * norms.unit(gradient, self.norm)
+            # Gradients come in the layout of the network: with the pixels first the result keeps theirs, and one step
+            # of all is between layouts.
+            moved = pixels + norms.unit(gradient, self.norm).mul_(step)
             if box:
                 pixels = moved.clamp_(*box)
                 continue
@@ -91,7 +96,6 @@ class ProjectedGradient:
         last = here | ~reached[rows]
         kept[rows[last]] = pixels[last]
         reached[rows[here]] = True
-        queries[rows] += 1
         return Found(kept, reached, queries.cpu())
 
     @staticmethod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robust.attacks.distortion import sizes
+from pytest_robust.metrics.distortion import sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

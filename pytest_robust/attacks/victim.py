@@ -13,6 +13,7 @@ from pytest_robust.errors import RobustError
 from pytest_robust.gradients import TorchGraph, load
 from pytest_robust.gradients.registry import INSTEAD
 from pytest_robust.models.files import read_model
+from pytest_robust.models.portions import Portions
 from pytest_robust.models.scoring import kind_of
 
 if TYPE_CHECKING:
@@ -189,13 +190,13 @@ def check_twin(
         least: the share that must agree.
 
     Raises:
-        RobustError: fewer agree, so that attacks on the twin would say little of the model.
+        RobustError: fewer agree, so that attacks on the twin would say little of the model; or memory runs out for one.
     """
     device = next(victim.buffers()).device
     with torch.no_grad():
-        parts = (canvases[start : start + _AT_ONCE] for start in range(0, len(canvases), _AT_ONCE))
-        columns = torch.cat([victim(as_pixels(part, device)).argmax(1) for part in parts])
-        top = columns.cpu().numpy() - victim.offset
+        portions = Portions(_AT_ONCE)
+        columns = portions(len(canvases), lambda here: victim(as_pixels(canvases[here], device)).argmax(1))
+        top = torch.cat(columns).cpu().numpy() - victim.offset
     share = float(np.mean(top.astype(np.uint16) == predicted))
     if share < least:
         raise RobustError(

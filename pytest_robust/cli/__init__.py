@@ -26,8 +26,8 @@ from pytest_robust.errors import RobustError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SIGPIPE = 128 + 13
-"""What a shell reports of a tool that a closed pipe ended."""
+_SIGINT, _SIGPIPE = 128 + 2, 128 + 13
+"""What a shell reports of a tool that Ctrl-C, or a closed pipe, ended."""
 
 _COMMANDS = (init, check, preview, craft, diff, accept, merge, matrix, fingerprint, enhance, doctor, schema)
 _EPILOG = """\
@@ -98,6 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RobustError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _SIGINT
     except BrokenPipeError:
         # the reader (head, less) has seen enough; Python writes what is left once more when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,14 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Collect the specs as pytest would."""
-    from pytest_robust.errors import RobustError
+    from pytest_robust.cli.specs import check_file
     from pytest_robust.in_process import collect
     from pytest_robust.report.foresight import foresight
     from pytest_robust.report.notes import mixed_angles
 
     for path in asked.specs:
-        if not path.is_file():
-            raise RobustError(f"there is no file {path}")
+        check_file(path)
     found = collect(asked.specs)
     for name, plan in found.plans.items():
         counts = (

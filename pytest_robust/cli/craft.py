@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_robust.in_process import Kept
     from pytest_robust.spec.plan import CellPlan, Plan
 
 NAME = "craft"
@@ -22,7 +21,8 @@ DESCRIPTION = """\
 Craft the adversarial images that a spec asks for and write each source and severity as a
 pack: a .npz of the crafted images with the samples' ids, labels and targets, digests of
 the clean images, which attacks ONNX Runtime confirmed, their distortions and queries, the
-attack's parameters and the source's sha256.
+attack's parameters and the source's sha256. What a run has crafted, and the project's cache
+still holds, is taken from there, and what is crafted is kept there.
 
 An entry with `pack: PATH`, the folder or one of its files, shows what the packs hold. It
 crafts nothing and needs no torch, and the pack's digest stands in the golden. A pack is
@@ -51,16 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Collect the spec, craft, write."""
-    from pytest_robust.in_process import collect
+    from pytest_robust.cli.specs import collected
+    from pytest_robust.in_process import Kept
+    from pytest_robust.whole_file import check
 
-    if not asked.spec.is_file():
-        raise RobustError(f"there is no file {asked.spec}")
-    found = collect([asked.spec])
-    for mistake in found.mistakes:
-        print(mistake, file=sys.stderr)
-    if found.mistakes:
+    kept = Kept()
+    plan = collected(asked.spec, kept)
+    if plan is None:
         return 1
-    ((name, plan),) = found.plans.items()
     cells = _selected(plan, asked.spec, asked.entry, asked.model)
     single = asked.out.suffix == ".npz"
     if single and len(cells) > 1:
@@ -68,7 +66,10 @@ def run(asked: argparse.Namespace) -> int:
             f"--out {asked.out}: there are {len(cells)} packs to write, {', '.join(list(cells)[:3])}...; name a "
             "folder, or choose one by --entry and --model"
         )
-    _craft(plan, name, cells, {pack: asked.out if single else asked.out / pack for pack in cells})
+    places = {pack: asked.out if single else asked.out / pack for pack in cells}
+    for place in places.values():
+        check(place, "pack")
+    _craft(plan, kept, cells, places)
     return 0
 
 
@@ -78,7 +79,7 @@ def _selected(plan: Plan, spec: Path, entry: str | None, model: str | None) -> d
     Raises:
         RobustError: the spec has no such entry or model, or nothing to craft for them.
     """
-    from pytest_robust.engine.crafting import pack_name
+    from pytest_robust.engine.consumed import pack_name
     from pytest_robust.spec.problems import did_you_mean
 
     cells = [cell for cell in plan.cells if cell.shift.attack is not None]
@@ -90,38 +91,54 @@ def _selected(plan: Plan, spec: Path, entry: str | None, model: str | None) -> d
         raise RobustError(f"--entry {entry}: {spec.name} has no such entry of attacks{did_you_mean(entry, entries)}")
     if model is not None and model not in names:
         raise RobustError(f"--model {model}: {spec.name} has no such model{did_you_mean(model, names)}")
-    chosen = {
-        pack_name(cell): cell
-        for cell in reversed(cells)
-        if entry in (None, cell.shift.entry) and model in (None, cell.source.name)
-    }
+    chosen: dict[str, CellPlan] = {}
+    for cell in cells:
+        if entry in (None, cell.shift.entry) and model in (None, cell.source.name):
+            other = chosen.setdefault(pack_name(cell), cell)
+            if _made_of(cell, plan.seed) != _made_of(other, plan.seed):
+                raise RobustError(
+                    f"{cell.shift.mark}: its pack {pack_name(cell)} would take the place of another one, of "
+                    f"{other.shift.mark}; give one of these entries a `name:` of its own"
+                )
     if not chosen:
         raise RobustError(f"--model {model}: no attack of {spec.name} is crafted on it")
-    return dict(reversed(chosen.items()))
+    return chosen
 
 
-def _craft(plan: Plan, name: str, cells: dict[str, CellPlan], places: dict[str, Path]) -> None:
+def _made_of(cell: CellPlan, seed: int) -> Any:
+    """What a pack holds the images of a cell to, as far as a spec says it."""
+    from pytest_robust.engine.origin import attack_of, made_by
+
+    return made_by(cell, seed), attack_of(cell).jointly, cell.shift.dataset
+
+
+def _craft(plan: Plan, kept: Kept, cells: dict[str, CellPlan], places: dict[str, Path]) -> None:
     from pytest_robust.engine.cache import Cache
     from pytest_robust.engine.engine import Engine
     from pytest_robust.engine.store import RunStore
     from pytest_robust.engine.wanted import Wanted
-    from pytest_robust.report.structure import replace as write
-    from pytest_robust.settings import Settings
+    from pytest_robust.views.pack_files import write_pack
+    from pytest_robust.whole_file import telling
 
     wanted: dict[str, Wanted] = {}
     for pack, cell in cells.items():
         attack = replace(cell.shift.attack, pack=None) if cell.shift.attack else None
         crafted = replace(cell, shift=replace(cell.shift, attack=attack))
-        wanted[pack] = Wanted(crafted, plan.seed, name)
+        wanted[pack] = Wanted(crafted, plan.seed, plan.name)
+    assert kept.settings is not None, "the spec was collected"
+    # a pack is for all samples, whatever the project's runs are told
+    settings = replace(kept.settings, limit=None)
     with tempfile.TemporaryDirectory(prefix="pytest-robust-craft-") as folder:
-        settings = Settings(threads=os.cpu_count() or 1)
-        cache = Cache(Path(folder) / "cache", settings.cache_size, lasting=False)
+        cache = Cache(kept.folder or Path(folder) / "cache", settings.cache_size, lasting=kept.folder is not None)
         engine = Engine(wanted.values(), settings, RunStore(Path(folder) / "run"), cache)
         try:
             for pack, want in wanted.items():
-                made = engine.craft(want)
-                write(places[pack], made.to_bytes())
+                made, notes = engine.craft(want)
+                with telling(places[pack], "pack"):
+                    write_pack(places[pack], made)
                 tried, won = int(made.tried.sum()), int(made.success.sum())
                 print(f"{places[pack]} written: {won} of {tried} attacked images confirmed, {len(made.ids)} samples")
+                for note in notes:
+                    print(f"  {note}")
         finally:
             engine.close()

@@ -21,9 +21,11 @@ from pytest_robust.data import open_dataset
 from pytest_robust.engine.canvases import decode, first_shape
 from pytest_robust.enhance import Settings, for_size
 from pytest_robust.enhance import train as train_enhancer
+from pytest_robust.enhance.checkpoint import place_of
 from pytest_robust.enhance.training import log_of
-from pytest_robust.errors import RobustError
+from pytest_robust.errors import Mark, RobustError
 from pytest_robust.models import open_model
+from pytest_robust.report.counted import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -89,7 +91,8 @@ def train(asked: argparse.Namespace, plan: Plan, model: ModelPlan) -> None:
     """Train, and say where the result lies.
 
     Raises:
-        RobustError: one sentence on what is wrong with the options, the data or the model.
+        RobustError: one sentence on what is wrong with the options, the data or the model, or on how to go on after
+            an interrupt.
     """
     _check_out(asked, plan)
     device = _device(asked.device)
@@ -113,21 +116,27 @@ def train(asked: argparse.Namespace, plan: Plan, model: ModelPlan) -> None:
             told = f"epoch {epoch + 1} of {settings.epochs}, loss {loss:.3f}"
             bar.update(task, completed=epoch * steps + done, told=told)
 
-        found = train_enhancer(
-            victim,
-            canvases,
-            labels.tolist(),
-            asked.out,
-            augment=_augment(asked),
-            settings=settings,
-            ids=dataset.samples.ids,
-            device=device,
-            resume=asked.resume,
-            progress=progress,
-        )
+        try:
+            found = train_enhancer(
+                victim,
+                canvases,
+                labels.tolist(),
+                asked.out,
+                augment=_augment(asked),
+                settings=settings,
+                ids=dataset.samples.ids,
+                device=device,
+                resume=asked.resume,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            kept = place_of(asked.out)
+            told = f"go on from {kept} with --resume" if kept.exists() else "no epoch was done, so nothing was kept"
+            raise RobustError(f"the training was broken off; {told}") from None
     print(
-        f"{asked.out} written: {settings.epochs} epochs over {len(labels)} images; ONNX Runtime and torch agree within "
-        f"{found.difference:.0e}\nput it in front of the model in {asked.spec} and let the spec judge the pair:\n"
+        f"{asked.out} written: {counted(settings.epochs, 'epoch')} over {counted(len(labels), 'image')}; "
+        f"ONNX Runtime and torch agree within {found.difference:.0e}\n"
+        f"put it in front of the model in {asked.spec} and let the spec judge the pair:\n"
         f"  {model.name}-dyntta: {{like: {model.name}, enhancer: {{path: PATH/{asked.out.name}}}}}"
     )
 
@@ -165,7 +174,7 @@ def _dataset(asked: argparse.Namespace, plan: Plan) -> Dataset:
     if asked.limit is not None and asked.limit < 1:
         raise RobustError(f"--limit {asked.limit}: train on 1 image or more")
     if asked.data is not None:
-        source = replace(found_data(asked.data.absolute()).plan, seed=plan.seed)
+        source = replace(found_data(asked.data.absolute()).plan, seed=plan.seed, mark=Mark("--data", 0, 0))
         # the names of the classes that are judged say which output is which, also where some are missing here
         classes = open_dataset(judged).class_names or judged.classes
         if classes is not None:

@@ -12,6 +12,7 @@ from pytest_robust.cli.contact import column_of
 from pytest_robust.data import open_dataset
 from pytest_robust.enhance import NAMES, Estimator
 from pytest_robust.errors import RobustError
+from pytest_robust.report.chosen import largest
 from pytest_robust.spec.attack_limits import ADVERSARIAL
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def show(plan: Plan, model: ModelPlan, images: int, top: int) -> None:
     if images < 1 or top < 1:
         raise RobustError(f"--images {images} --top {top}: take 1 or more")
     heads = ["shift", "images", *(f"{place}." for place in range(1, min(top, len(NAMES)) + 1))]
-    lines = [[label, str(count), *chosen(mean, top)] for label, count, mean in means(plan, model, images)]
+    lines = [
+        [label, str(count), *largest(dict(zip(NAMES, mean.tolist(), strict=True)), top)]
+        for label, count, mean in means(plan, model, images)
+    ]
     for line in columns(heads, lines, left=(0, *range(2, len(heads)))):
         print(line)
 
@@ -61,8 +65,3 @@ def means(plan: Plan, model: ModelPlan, images: int) -> Iterator[tuple[str, int,
         made = [column.shifted(sample) for sample in column.dataset.samples.ids[:images]]
         canvases = np.stack([one for one in made if one is not None])
         yield cell.key, len(canvases), estimator.weights(canvases).mean(0)
-
-
-def chosen(mean: NDArray[np.float32], top: int) -> list[str]:
-    """The largest weights with their augmentations, as a table shows them."""
-    return [f"{NAMES[place]} {mean[place]:.1%}" for place in np.argsort(-mean, kind="stable")[:top]]

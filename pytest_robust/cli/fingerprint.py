@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
+import math
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +76,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Open the model, make the images, write them."""
-    if asked.out.suffix != ".npz" or asked.out.is_dir():
+    from pytest_robust.whole_file import check
+
+    if asked.out.suffix != ".npz":
         raise RobustError(f"--out {asked.out}: a fingerprint is a .npz file")
-    if asked.count < 1 or asked.seed < 0:
-        raise RobustError(f"--count {asked.count} --seed {asked.seed}: make 1 image or more, from a seed of 0 or more")
+    check(asked.out, NAME)
+    if asked.count < 1 or not 0 <= asked.seed < 2**63:
+        raise RobustError(
+            f"--count {asked.count} --seed {asked.seed}: make 1 image or more, from a seed of 0 or more and below 2**63"
+        )
     if (asked.path is None) == (asked.spec is None):
         raise RobustError("name the model: MODEL.onnx, or --spec SPEC with --model NAME")
     plan = _of_file(asked) if asked.spec is None else _of_spec(asked)
@@ -94,6 +100,7 @@ def run(asked: argparse.Namespace) -> int:
 def _made(asked: argparse.Namespace, plan: ModelPlan) -> str:
     """Make and write the fingerprint; what to say of it."""
     from pytest_robust.attacks import Recipe, make_fingerprint, open_victim
+    from pytest_robust.attacks.fingerprint import BATCH
     from pytest_robust.models import open_model
 
     given = {name: getattr(asked, name) for name in _RECIPE if getattr(asked, name) is not None}
@@ -102,7 +109,7 @@ def _made(asked: argparse.Namespace, plan: ModelPlan) -> str:
         raise RobustError(f"--{name} is not for the kind {asked.kind}; leave it out")
     victim = open_victim(plan)
     sides = _sides(plan, victim)
-    model = open_model(plan, device="cpu", classes=None, threads=1, batch_size=asked.count)
+    model = open_model(plan, device="cpu", classes=None, threads=1, batch_size=BATCH)
     made = make_fingerprint(
         recipe,
         victim,
@@ -113,7 +120,7 @@ def _made(asked: argparse.Namespace, plan: ModelPlan) -> str:
         seed=asked.seed,
     )
     _write(asked.out, made, recipe, asked.seed, model.provenance.model_sha256)
-    return (
+    return "".join(f"{note}\n" for note in made.notes) + (
         f"{asked.out} written: {len(made.images)} images of {sides[0]}x{sides[1]} pixels, all confirmed by ONNX "
         f"Runtime, {made.tried} tried\nshow it to the models of a spec by\n  shifts:\n"
         f"    - {{suite: fingerprint, path: {asked.out.name}}}\n  thresholds:\n"
@@ -124,14 +131,19 @@ def _made(asked: argparse.Namespace, plan: ModelPlan) -> str:
 
 def _number(text: str) -> float:
     """A number, also one written as a fraction such as 16/255."""
+    over, slash, under = text.partition("/")
     try:
-        return float(Fraction(text))
-    except ZeroDivisionError as error:
-        raise ValueError(text) from error
+        number = float(over) / (float(under) if slash else 1)
+    except (ValueError, ZeroDivisionError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentTypeError(f"{text!r} is no number such as 0.1 or 16/255")
+    return number
 
 
 def _of_file(asked: argparse.Namespace) -> ModelPlan:
     from pytest_robust.spec.plan import ModelPlan, PathText, Preprocess
+    from pytest_robust.views.resolution import LARGEST
 
     if asked.model is not None:
         raise RobustError(f"--model {asked.model}: it names a model of a spec; give --spec as well")
@@ -140,8 +152,8 @@ def _of_file(asked: argparse.Namespace) -> ModelPlan:
         given[name] = tuple(given[name])
         if len(given[name]) not in (1, 3) or (name == "std" and min(given[name]) <= 0):
             raise RobustError(f"--{name}: give one number or three, and a std above 0")
-    if given.get("size", 1) < 1 or not given.get("scale", 1) > 0:
-        raise RobustError("--size and --scale must be above 0")
+    if not 1 <= given.get("size", 1) <= LARGEST or not given.get("scale", 1) > 0:
+        raise RobustError(f"--size must be from 1 to {LARGEST} pixels, and --scale above 0")
     if "${" in str(asked.path):
         raise RobustError(f"{asked.path} holds '${{', which is taken for a variable; rename it")
     path = PathText(str(asked.path), Path.cwd(), _MARK)
@@ -179,8 +191,8 @@ def _write(out: Path, made: Fingerprint, recipe: Recipe, seed: int, sha256: str)
     import numpy as np
 
     from pytest_robust.golden.arrays import pack
-    from pytest_robust.golden.files import replace
     from pytest_robust.views.fingerprint import FORMAT
+    from pytest_robust.whole_file import replace
 
     arrays = {
         "format": np.array(FORMAT),
@@ -191,8 +203,4 @@ def _write(out: Path, made: Fingerprint, recipe: Recipe, seed: int, sha256: str)
         "sha256": np.array(sha256),
         "tried": np.array(made.tried),
     }
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        replace(out, pack(arrays))
-    except OSError as error:
-        raise RobustError(f"{out} cannot be written ({error.strerror}); choose another place with --out") from error
+    replace(out, pack(arrays), NAME)

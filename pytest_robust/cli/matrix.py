@@ -46,13 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Read the report, draw."""
     from pytest_robust.report.heatmap import draw_matrix
-    from pytest_robust.report.structure import replace
+    from pytest_robust.whole_file import check, replace
 
-    if asked.out.suffix != ".png" or asked.out.is_dir():
+    if asked.out.suffix != ".png":
         raise RobustError(f"--out {asked.out}: a picture is a .png file")
+    check(asked.out, "heat map")
     found = _chosen(asked.report, asked.select)
     matrix = found["matrix"]
-    replace(asked.out, draw_matrix(matrix, found["id"]), "picture")
+    replace(asked.out, draw_matrix(matrix, found["id"]), "heat map")
     print(f"{asked.out} written: {len(matrix['sources'])} x {len(matrix['targets'])} models of {found['id']}")
     return 0
 

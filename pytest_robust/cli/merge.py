@@ -58,9 +58,11 @@ def run(asked: argparse.Namespace) -> int:
     from pytest_robust.report.markdown import markdown
     from pytest_robust.report.merging import Shards
     from pytest_robust.report.notes import cell_notes, dropped
+    from pytest_robust.report.place import check_place
     from pytest_robust.report.reading import read_report
-    from pytest_robust.report.structure import replace, write_json
+    from pytest_robust.report.structure import write_json
     from pytest_robust.report.table import rows, verdict_text
+    from pytest_robust.whole_file import replace
 
     for path in asked.out:
         if path.suffix not in {".json", ".md"}:
@@ -68,6 +70,8 @@ def run(asked: argparse.Namespace) -> int:
     inputs = list(dict.fromkeys(path.resolve() for path in asked.shards))
     if taken := [path for path in asked.out if path.resolve() in inputs]:
         raise RobustError(f"--out {taken[0]} is one of the reports to merge; choose another name")
+    for path in asked.out:
+        check_place(path)
     shards = Shards([read_report(path) for path in dict.fromkeys(asked.shards)])
     problems = list(shards.problems())
     for problem in problems:
@@ -81,7 +85,7 @@ def run(asked: argparse.Namespace) -> int:
         if path.suffix == ".json":
             write_json(path, merged, shards.measurements, shards.samples)
         else:
-            replace(path, markdown(merged).encode())
+            replace(path, markdown(merged).encode(), "report")
     append_summary(merged)
     for row in rows(merged["cells"], merged["run"]["failed"]):
         print(f"{row.spec}::{row.model}: {verdict_text(row.verdicts)}")

@@ -71,13 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Collect the spec, make the images, draw."""
     from pytest_robust.cli.specs import collected
+    from pytest_robust.whole_file import check, replace
 
-    if asked.out.suffix != ".png" or asked.out.is_dir():
+    if asked.out.suffix != ".png":
         raise RobustError(f"--out {asked.out}: a sheet is a .png file")
     if asked.images < 1:
         raise RobustError(f"--images {asked.images}: show 1 or more")
     if not _SIZES[0] <= asked.size <= _SIZES[1]:
         raise RobustError(f"--size {asked.size}: take {_SIZES[0]} to {_SIZES[1]} pixels")
+    check(asked.out, "sheet")
     plan = collected(asked.spec)
     if plan is None:
         return 1
@@ -85,13 +87,16 @@ def run(asked: argparse.Namespace) -> int:
     shifts = _selected(plan, model, asked.select)
     _check_room(len(shifts) * max(asked.images, len(asked.sample)), asked.size)
     from pytest_robust.cli.contact import Contact
+    from pytest_robust.report.counted import counted
     from pytest_robust.report.sheet import draw_sheet
-    from pytest_robust.report.structure import replace
 
     strips = Contact(plan, model.geometry, asked.images, asked.sample, asked.size).strips(shifts)
-    replace(asked.out, draw_sheet(_head(asked.spec, plan, model), strips, asked.size))
+    replace(asked.out, draw_sheet(_head(asked.spec, plan, model), strips, asked.size), "sheet")
     pictures = sum(len(strip.tiles) for strip in strips)
-    print(f"{asked.out} written: {len(strips)} row{'s' * (len(strips) != 1)}, {pictures} pictures")
+    print(f"{asked.out} written: {counted(strips, 'row')}, {counted(pictures, 'picture')}")
+    attacks = {cell.key for cell in plan.cells if cell.model == model and cell.shift.attack is not None}
+    if attacks and not asked.select:
+        print(f"{counted(attacks, 'shift')} of attacks left out: look at the packs of pytest-robust craft")
     return 0
 
 

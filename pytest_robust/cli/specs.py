@@ -9,27 +9,43 @@ from typing import TYPE_CHECKING
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
+    from pytest_robust.in_process import Kept
     from pytest_robust.report.reading import StoredReport
     from pytest_robust.spec.plan import Plan
 
 
-def collected(spec: Path) -> Plan | None:
+def collected(spec: Path, kept: Kept | None = None) -> Plan | None:
     """A spec's plan, with what its conftest registers; None after its mistakes have been printed.
+
+    Args:
+        spec: its file.
+        kept: as of `in_process.collect`.
 
     Raises:
         RobustError: there is no such file.
     """
     from pytest_robust.in_process import collect
 
-    if not spec.is_file():
-        raise RobustError(f"there is no file {spec}")
-    found = collect([spec])
+    check_file(spec)
+    found = collect([spec], kept=kept)
     for mistake in found.mistakes:
         print(mistake, file=sys.stderr)
     if found.mistakes:
         return None
     (plan,) = found.plans.values()
     return plan
+
+
+def check_file(spec: Path) -> None:
+    """Find out whether a spec is there.
+
+    Raises:
+        RobustError: it is not, or it is a folder.
+    """
+    if spec.is_dir():
+        raise RobustError(f"{spec} is a folder, not a spec; name the .yaml file")
+    if not spec.is_file():
+        raise RobustError(f"there is no file {spec}")
 
 
 def find_spec(report: StoredReport, spec: str) -> Path:

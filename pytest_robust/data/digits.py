@@ -22,13 +22,14 @@ import numpy as np
 
 from pytest_robust.data.dataset import Dataset, choose, make_samples, rank
 from pytest_robust.errors import RobustError
+from pytest_robust.spec.pixel_range import DIGITS_SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robust.spec.plan import DatasetPlan
 
-SIDE = 32
+SIDE = DIGITS_SIDE
 CLASS_NAMES = tuple("0123456789")
 _TEST_SIZE = 597
 _INK = 64

@@ -24,6 +24,8 @@ from pytest_robust.attacks import (
 )
 from pytest_robust.attacks.named import named
 from pytest_robust.errors import RobustError
+from pytest_robust.models.portions import ran_out
+from pytest_robust.models.runtime import telling
 from pytest_robust.models.scoring import look_like_probabilities
 
 if TYPE_CHECKING:
@@ -79,10 +81,8 @@ class Attacker:
         targets = self._targets(images, labels, ids)
         batch = Samples(images, labels, predicted, ids, targets)
         with torch_threads(self._threads):
-            try:
+            with self._placed():
                 crafted = self._craft(batch)
-            except RobustError as error:
-                raise self._placed(error) from error
             return confirm(lambda shown: self._model.predict(shown).predicted, crafted, batch), targets
 
     @property
@@ -100,12 +100,9 @@ class Attacker:
         Raises:
             RobustError: they differ, or the source lets no gradient through.
         """
-        with torch_threads(self._threads):
-            try:
-                # one near tie among a few images says nothing
-                check_twin(self._victim, images, predicted, least=min(0.95, 1 - 1 / len(images)))
-            except RobustError as error:
-                raise self._placed(error) from error
+        with torch_threads(self._threads), self._placed():
+            # one near tie among a few images says nothing
+            check_twin(self._victim, images, predicted, least=min(0.95, 1 - 1 / len(images)))
 
     def _craft(self, batch: Samples) -> Crafted:
         count = len(batch.ids)
@@ -127,16 +124,28 @@ class Attacker:
         offset, classes = self._cell.source.label_offset, self._dataset.classes
         first = max(-offset, 0)
         scores = self._model.outputs(images)[:, max(offset, 0) :]
-        try:
+        with self._placed():
             scores = scores[:, : None if classes is None else classes - first]
             return choose_targets(kind, scores, labels, ids, self._seed, first=first)
-        except RobustError as error:
-            raise self._placed(error) from error
 
-    def _placed(self, error: RobustError) -> RobustError:
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
         """What the attacks say of numbers, with the line that gives these; what is said of a model names its own."""
-        mark = self._cell.shift.mark
-        return error if str(error).startswith(f"{mark.file}:") else RobustError(f"{mark}: {error}")
+        mark, label, source = self._cell.shift.mark, self._cell.shift.label, self._cell.source.name
+        try:
+            yield
+        except Exception as error:
+            if str(error).startswith(f"{mark.file}:"):
+                raise
+            if ran_out(error):
+                said = str(error.__cause__ or error)
+                raise RobustError(
+                    f"{mark}: memory ran out for {label} on {source}{f' ({telling(said)})' if said else ''}: make a "
+                    "pack by pytest-robust craft where there is more of it, and show that by `pack:`"
+                ) from error
+            if isinstance(error, RobustError):
+                raise RobustError(f"{mark}: {error}") from error
+            raise
 
     @cached_property
     def _victim(self) -> Victim:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-import mmap
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robust.data.mapped import let_go
 from pytest_robust.data.part import Part, part_of
 from pytest_robust.engine.cache import remove, used
 from pytest_robust.engine.entries import temporary_for
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robust.data import Dataset
+    from pytest_robust.data.mapped import Mapped
     from pytest_robust.engine.cache import Cache
     from pytest_robust.spec.plan import Geometry
 
-Mapped = np.memmap[Any, np.dtype[np.uint8]]
 _KIND = "canvases"
 
 _SHARE = 0.5
@@ -73,7 +73,7 @@ class Canvases:
 
     def _sound(self, kept: Kept, positions: range) -> NDArray[np.uint8]:
         images = np.array(kept.canvases[positions.start : positions.stop])
-        _let_go(kept.canvases, positions)
+        let_go(kept.canvases, positions)
         for position, image in zip(positions, images, strict=True):
             if not kept.checked[position]:
                 if _checksum(image) != kept.checksums[position]:
@@ -189,7 +189,7 @@ def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int
             canvas = decode(dataset, geometry, shape, position)
             target[position] = canvas
             checksums[position] = _checksum(canvas)
-            _let_go(target, range(position, position + 1))
+            let_go(target, range(position, position + 1))
 
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(fill, range(count)):
@@ -206,18 +206,6 @@ def _decode_all(dataset: Dataset, geometry: Geometry, shape: tuple[int, int, int
     if kept is None:
         raise OSError(f"{path} is gone")
     return kept
-
-
-def _let_go(canvases: Mapped, positions: range) -> None:
-    """Take the pages of some canvases off this process, where they would gather; the file keeps what they hold."""
-    if not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    mapped: object = canvases.base
-    assert isinstance(mapped, mmap.mmap), "the canvases lie in a mapped file"
-    size = math.prod(canvases.shape[1:])
-    start, stop = (canvases.offset + size * position for position in (positions.start, positions.stop))
-    page = start // mmap.PAGESIZE * mmap.PAGESIZE
-    mapped.madvise(mmap.MADV_DONTNEED, page, stop - page)
 
 
 def _checksum(canvas: NDArray[np.uint8]) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from pytest_robust.data import open_dataset
 from pytest_robust.errors import RobustError
 from pytest_robust.metrics.clever import CleverResult
+from pytest_robust.models.portions import Portions
 from pytest_robust.same_samples import places
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ def _score(
             predicted = clean.predicted[places(part.samples, samples)]
             check_twin(victim, canvases, predicted, least=min(0.95, 1 - 1 / len(ids)))
             with torch.no_grad():
-                scores = victim(as_pixels(canvases, device)).cpu().numpy()[:, max(victim.offset, 0) :]
+                parts = Portions(len(ids))(
+                    len(ids), lambda here: victim(as_pixels(canvases[here], device)).cpu().numpy()
+                )
+            scores = np.concatenate(parts)[:, max(victim.offset, 0) :]
             first = max(-victim.offset, 0)
             classes = part.classes - first if part.classes else scores.shape[1]
             if asked["targets"] == "all":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.data.names import existing_file
-from pytest_robust.engine.crafting import pack_file
+from pytest_robust.engine.consumed import pack_file
 from pytest_robust.engine.device_class import Place, hardware, known_place
 from pytest_robust.engine.keys import pass_key
 from pytest_robust.engine.versions import software
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_robust.spec.plan import CellPlan, DatasetPlan, ModelPlan, PathText, ShiftPlan
     from pytest_robust.views.base import Derived
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same content gives another measurement, or a measurement is stored otherwise."""
 
 _OF_MODEL = ("name", "path", "mark", "sha256", "enhancer", "candidate")

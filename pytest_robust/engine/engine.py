@@ -18,6 +18,7 @@ from pytest_robust.engine import keys
 from pytest_robust.engine.attacked import of_attack
 from pytest_robust.engine.contents import Contents
 from pytest_robust.engine.crafting import Crafting
+from pytest_robust.engine.deaths import apart, bury
 from pytest_robust.engine.device_class import known_place
 from pytest_robust.engine.memory import Memory
 from pytest_robust.engine.opened import Opened
@@ -33,11 +34,9 @@ if TYPE_CHECKING:
 
     from pytest_robust.data import Dataset
     from pytest_robust.engine.cache import Cache
-    from pytest_robust.engine.canvases import Canvases
     from pytest_robust.engine.device_class import Place
     from pytest_robust.engine.wanted import Wanted
     from pytest_robust.measurement import Samples
-    from pytest_robust.models import Model
     from pytest_robust.settings import Settings
     from pytest_robust.spec.plan import CellPlan, ModelPlan
     from pytest_robust.views.base import Derived
@@ -111,13 +110,14 @@ class Engine:
             self._samples[digest] = self.store.samples(digest)
         return self._samples[digest]
 
-    def craft(self, want: Wanted) -> Pack:
-        """What the attack of a wanted cell makes of the samples; nothing is shown to other models.
+    def craft(self, want: Wanted) -> tuple[Pack, tuple[str, ...]]:
+        """What the attack of a wanted cell makes of the samples, and what to say of that; nobody else is shown it.
 
         Raises:
             RobustError: its source cannot be attacked so.
         """
-        return self._crafting(want)[0]
+        pack, _ = self._crafting(want)
+        return pack, (*pack.notes, *self._crafting.notes(want))
 
     def passes(self) -> list[str]:
         """The passes that this process has made since it was asked last."""
@@ -146,28 +146,15 @@ class Engine:
         except Timeout:
             return False
         try:
-            self._bury(key)
+            bury(self.store, self._worker, self._passes[key], self._key)
             unknown = [want for want in self._passes[key] if not self.store.has(self._key(want))]
             if pending := [want for want in unknown if not self._memory.recall(want, self._key(want))]:
-                for together in self._apart(pending):
+                for together in apart(self.store, pending, self._key):
                     self._run(together)
             self._finished.add(key)
         finally:
             lock.release()
         return True
-
-    def _bury(self, key: str) -> None:
-        """Give a pair of this pass that killed another worker its failure, instead of dying of it too."""
-        mine = {self._key(want) for want in self._passes[key]}
-        for pairs in self.store.others(self._worker):
-            if any(pair["key"] in mine for pair in pairs):
-                self.store.blame(pairs)
-
-    def _apart(self, pending: Sequence[Wanted]) -> list[list[Wanted]]:
-        """What to run together: pairs of which one killed a worker run last and one by one, so that it tells which."""
-        suspects = [want for want in pending if self.store.suspects(self._key(want))]
-        others = [want for want in pending if want not in suspects]
-        return [*([others] if others else []), *([one] for one in suspects)]
 
     def _run(self, pending: Sequence[Wanted]) -> None:
         first = pending[0]
@@ -202,8 +189,8 @@ class Engine:
                 want = self._wanted[take.name]
                 result = join(take.name, [part], first.cell.shift, dataset, shape, derived)
                 if isinstance(result, Measurement) and derived is not None and derived.pack is not None:
-                    result = self._of_attack(want, result, derived.pack, take.model, canvases, crafting)
-                self._finish(want, result, [*damage([part]), *self._crafting.damage(want)])
+                    result = of_attack(want, result, derived.pack, self._clean, take.model, canvases, crafting)
+                self._finish(want, result, [*damage([part]), *self._crafting.notes(want)])
         except RobustError as error:
             self._fail_rest(pending, Failure(str(error)))
         except MemoryError as error:
@@ -241,14 +228,6 @@ class Engine:
 
     def _derived(self, want: Wanted) -> Derived | None:
         return self._opened.derived(want.cell, want.seed, lambda: self._crafting(want))
-
-    def _of_attack(
-        self, want: Wanted, made: Measurement, pack: Pack, model: Model, canvases: Canvases, crafting: float
-    ) -> Measurement | Failure:
-        try:
-            return of_attack(want.cell, made, pack, self._clean(want, want.cell.model), model, canvases, crafting)
-        except RobustError as error:
-            return Failure(str(error))
 
     def _clean(self, want: Wanted, model: ModelPlan) -> Measurement:
         """What a model makes of the clean images, for a pass over its lock; a clean pass waits for no other.

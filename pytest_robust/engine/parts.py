@@ -12,6 +12,7 @@ import numpy as np
 from pytest_robust.engine.store import Failure
 from pytest_robust.measurement import Measurement, count_correct, count_groups
 from pytest_robust.models import Prediction
+from pytest_robust.models.augmentations import added, weight_means
 from pytest_robust.models.scoring import joined
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def join(
             *dict.fromkeys(note for one in found for note in one.notes),
         ),
         scores=made.scores,
+        enhancer_weights=None if made.weight_sums is None else weight_means(made.weight_sums, len(made.predicted)),
     )
 
 
@@ -134,6 +136,7 @@ def as_one(parts: Sequence[Prediction]) -> Prediction:
         np.concatenate([part.near_tie for part in parts]),
         joined(scores) if scores else None,
         all(part.dubious for part in parts),
+        added([part.weight_sums for part in parts]),
     )
 
 

@@ -90,7 +90,12 @@ class RayEngine(Engine):
         """
         if cell.shift.attack is not None:  # crafted and shown here, by the one process that knows the clean cells
             return super().measure(cell, spec)
-        want = self._wanted[f"{spec}::{cell.id}"]
+        result = self._awaited(self._wanted[f"{spec}::{cell.id}"])
+        if isinstance(result, Failure):
+            raise MeasurementError(result)
+        return result
+
+    def _awaited(self, want: Wanted) -> Measurement | Failure:
         while (result := self.store.get(self._key(want))) is None:
             self._submit()
             if self.store.has(self._key(want)):
@@ -99,15 +104,7 @@ class RayEngine(Engine):
                 raise RuntimeError(f"{want.id} was lost: no task that would measure it is left")
             for task, part in self._pool.wait():
                 self._take_or_fail(task, part)
-        if isinstance(result, Failure):
-            raise MeasurementError(result)
         return result
-
-    def _awaited(self, want: Wanted) -> Measurement | Failure:
-        try:
-            return self.measure(want.cell, want.spec)
-        except MeasurementError as error:
-            return Failure(str(error), error.traceback)
 
     def close(self) -> None:
         """End the workers, and Ray where it was started here."""

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A cell that this run may be asked for, with the seed of its spec."""
+    """A cell that this run may be asked for, with the seed of its spec.
+
+    `per_class` tells clean over a part of the spec's images from clean over all of them.
+    """
 
     cell: CellPlan
     seed: int
     spec: str
+    per_class: int | None = None
 
     @property
     def id(self) -> str:
         """The cell's id, unique over all specs of the run."""
-        return f"{self.spec}::{self.cell.id}"
+        part = "" if self.per_class is None else f" of {self.per_class} per class"
+        return f"{self.spec}::{self.cell.id}{part}"
 
 
 def with_clean(wanted: Iterable[Wanted]) -> Iterator[Wanted]:
@@ -42,4 +47,5 @@ def clean_of(want: Wanted, model: ModelPlan) -> Wanted:
     """The clean cell of a model over the data set of another cell."""
     shift = want.cell.shift
     clean = ShiftPlan("clean", "clean", "clean", None, 1, shift.dataset, shift.dataset.mark)
-    return replace(want, cell=CellPlan(model, clean, (), scored=want.cell.scored))
+    per_class = shift.attack.per_class if shift.attack else None
+    return replace(want, cell=CellPlan(model, clean, (), scored=want.cell.scored), per_class=per_class)

@@ -6,12 +6,13 @@ weights: both begin at random, and an untrained enhancer changes little. `Estima
 images need, and `EstimatedAugmentation` trains a classifier with that.
 """
 
-from pytest_robust.enhance.augmentations import NAMES, RULES
+from pytest_robust.enhance.augmentations import RULES
 from pytest_robust.enhance.enhancer import DynTTA
 from pytest_robust.enhance.estimate import EstimatedAugmentation, Estimator
 from pytest_robust.enhance.exporting import export
 from pytest_robust.enhance.settings import Settings, for_size
 from pytest_robust.enhance.training import train
+from pytest_robust.models.augmentations import NAMES
 
 __all__ = [
     "NAMES",

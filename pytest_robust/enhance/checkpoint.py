@@ -6,23 +6,29 @@ import hashlib
 import io
 import json
 from dataclasses import asdict, dataclass, field
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_robust.enhance.files import replace
 from pytest_robust.errors import RobustError
+from pytest_robust.whole_file import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from pytest_robust.augment import Transform
     from pytest_robust.enhance.settings import Settings
 
 Row = dict[str, float]
+
+STATE = "state of the training"
+"""How a sentence names its file."""
 
 
 @dataclass(slots=True)
@@ -46,11 +52,18 @@ def place_of(out: Path) -> Path:
 
 
 def name_of(
-    settings: Settings, augment: Transform, classifier: nn.Module, labels: Sequence[int], ids: Sequence[str]
+    settings: Settings,
+    augment: Transform,
+    classifier: nn.Module,
+    labels: Sequence[int],
+    ids: Sequence[str],
+    shown: NDArray[np.uint8],
 ) -> str:
-    """A digest of all that a training hangs on but the pixels themselves, and of torch's version."""
+    """A digest of all that a training hangs on, and of torch's version; of the images it takes those shown."""
     told = [asdict(settings), type(augment).__name__, repr(augment), list(labels), list(ids), torch.__version__]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    # labels and settings may be numbers of NumPy's or torch's
+    digest = hashlib.sha256(json.dumps([*told, shown.shape], sort_keys=True, default=methodcaller("item")).encode())
+    digest.update(shown.tobytes())
     for name, value in sorted(classifier.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
@@ -65,7 +78,7 @@ def save(path: Path, name: str, state: State) -> None:
     """
     file = io.BytesIO()
     torch.save({"name": name, **asdict(state)}, file)
-    replace(path, file.getvalue())
+    replace(path, file.getvalue(), STATE)
 
 
 def load(path: Path, name: str, device: torch.device) -> State:

@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from pytest_robust.enhance.augmentations import LOW_PASS, NAMES, NETWORK, RULES, SINGLE
+from pytest_robust.enhance.augmentations import LOW_PASS, RULES, SINGLE
 from pytest_robust.enhance.augmentations.frequency import filter_bank
 from pytest_robust.enhance.networks import ImageToImage, resnet18, small_resnet
+from pytest_robust.models.augmentations import NAMES, NETWORK
 
 Size = Literal["small", "resnet18"]
 
@@ -58,7 +59,7 @@ class DynTTA(nn.Module):
 
         Returns:
             The enhanced images in [0, 1], of the same shape; the magnitudes (N, 50), 0 for augmentations without one;
-            the weights (N, 50), which sum to 1. Columns are `augmentations.NAMES`.
+            the weights (N, 50), which sum to 1. Columns are `models.augmentations.NAMES`.
         """
         raw, scores = self.estimator((images - self._mean) / self._std).chunk(2, 1)
         weights = scores.softmax(1)

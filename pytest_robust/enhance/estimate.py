@@ -9,8 +9,9 @@ import numpy as np
 
 from pytest_robust.augment import Transform
 from pytest_robust.augment.base import CHOICE
-from pytest_robust.enhance.augmentations import NAMES, RULES
+from pytest_robust.enhance.augmentations import RULES
 from pytest_robust.errors import RobustError
+from pytest_robust.models.augmentations import MAGNITUDES, NAMES, WEIGHTS, gives_weights
 from pytest_robust.models.files import read_model
 from pytest_robust.models.runtime import load_runtime
 from pytest_robust.models.session import Network
@@ -37,21 +38,18 @@ class Estimator:
         """
         file = read_model(path, sha256)
         self._network = Network(load_runtime(), file, None, 1, _BATCH)
-        if not {"weights", "magnitudes"} <= {one.name for one in self._network.outputs}:
+        if not gives_weights(self._network.outputs):
             raise file.error("has no outputs `weights` and `magnitudes`: only enhancers of `enhance train` have them")
 
     def __call__(self, canvases: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weights and magnitudes of the augmentations `NAMES`, both (N, 50), for canvases uint8 (N, H, W, 3)."""
-        return self.weights(canvases), self._run(canvases, "magnitudes")
+        pixels = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+        weights, magnitudes = self._network.run_all(pixels, [WEIGHTS, MAGNITUDES])
+        return weights, magnitudes
 
     def weights(self, canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The weights alone, at half the cost."""
-        return self._run(canvases, "weights")
-
-    def _run(self, canvases: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
-        pixels = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
-        made: NDArray[np.float32] = self._network.run(pixels, output)
-        return made
+        """The weights alone."""
+        return self(canvases)[0]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pytest_robust.enhance.files import replace
 from pytest_robust.errors import RobustError
 from pytest_robust.models.runtime import load_runtime
+from pytest_robust.whole_file import replace
 
 if TYPE_CHECKING:
     from pytest_robust.enhance.enhancer import DynTTA
@@ -48,12 +48,26 @@ def export(enhancer: DynTTA, path: Path, pixels: torch.Tensor) -> float:
             f"{path} was not written: ONNX Runtime differs from torch by {found:.1e}, more than {TOLERANCE:.0e}; train "
             "with a smaller learning rate, or install another onnxruntime"
         )
-    replace(path, content)
+    replace(path, content, "enhancer")
     return found
 
 
 def serialised(enhancer: DynTTA, pixels: torch.Tensor) -> bytes:
-    """The ONNX file of a module in eval mode on the CPU, traced on images (N, 3, H, W)."""
+    """The ONNX file of a module in eval mode on the CPU, traced on images (N, 3, H, W).
+
+    Raises:
+        RobustError: the exporter cannot write into the folder for temporary files.
+    """
+    try:
+        return _exported(enhancer, pixels)
+    except OSError as error:
+        raise RobustError(
+            f"the folder for temporary files cannot be written ({error.strerror}); make room there, or name another "
+            "one by the variable TMPDIR"
+        ) from error
+
+
+def _exported(enhancer: DynTTA, pixels: torch.Tensor) -> bytes:
     images = {0: "batch", 2: "height", 3: "width"}
     axes: dict[str, Any] = {"pixels": images, "image": images, "magnitudes": {0: "batch"}, "weights": {0: "batch"}}
     with tempfile.TemporaryDirectory(prefix="pytest-robust-") as folder, warnings.catch_warnings():

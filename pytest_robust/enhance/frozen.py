@@ -32,8 +32,9 @@ def frozen(module: nn.Module) -> Iterator[None]:
 def deterministic(device: torch.device) -> Iterator[None]:
     """On a CPU every operator can be; on a GPU some have no such kernel."""
     before = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(device.type == "cpu" or before)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before, warn_only=warns)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pytest_robust.augment.base import is_whole
 from pytest_robust.errors import RobustError
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Settings:
         Raises:
             RobustError: one is out of range.
         """
+        for name in ("epochs", "batch", "halve_every", "seed"):
+            if not is_whole(getattr(self, name)):
+                raise RobustError(f"{name.replace('_', ' ')} must be a whole number, not {getattr(self, name)!r}")
         for name in ("epochs", "batch", "halve_every", "rate", "network_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise RobustError(f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name)}")

@@ -13,11 +13,12 @@ import torch
 from torch.nn import functional
 
 from pytest_robust.enhance import checkpoint
+from pytest_robust.enhance.checks import check_classifier, check_learnt, first_and_last, is_reached
 from pytest_robust.enhance.enhancer import DynTTA
 from pytest_robust.enhance.exporting import export
-from pytest_robust.enhance.files import check, replace
 from pytest_robust.enhance.frozen import deterministic, frozen
 from pytest_robust.errors import RobustError
+from pytest_robust.whole_file import check, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 _CHECKED = 16
 """Images that the exported file is held to."""
-_LEAST_SIDE = 8
-"""In pixels: of a smaller image the quarter has no statistics to train by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +94,9 @@ def train(
 
     Raises:
         RobustError: there is an unfinished training and `resume` is not set, or it is another one; there are fewer
-            images than one batch, they are smaller than 8 x 8 pixels, or a label has no output; the loss is no number;
-            or a file cannot be written.
+            images than one batch or than labels, or they are no canvases of 8 x 8 pixels or more; a label has no
+            output; no gradient comes through the classifier; the loss or a weight is no finite number; the GPU's
+            memory runs out; or a file cannot be written.
     """
     known = [str(position) for position in range(len(labels))] if ids is None else list(ids)
     place, where = checkpoint.place_of(out), torch.device(device)
@@ -104,7 +104,8 @@ def train(
         raise RobustError(f"{place} is an unfinished training; go on with --resume (resume=True), or delete it")
     if len(labels) < settings.batch:
         raise RobustError(f"there are {len(labels)} images and a batch takes {settings.batch}; take a smaller batch")
-    name = checkpoint.name_of(settings, augment, classifier, labels, known)
+    shown = first_and_last(images, labels, known)
+    name = checkpoint.name_of(settings, augment, classifier, labels, known, shown)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         enhancer = DynTTA(settings.size)
@@ -116,15 +117,20 @@ def train(
         enhancer.load_state_dict(state.enhancer)
         optimiser.load_state_dict(state.optimiser)
         rows = state.rows
-    for made in (out, log_of(out), place):
-        check(made)
+    for made, what in ((out, "enhancer"), (log_of(out), "log"), (place, checkpoint.STATE)):
+        check(made, what)
     with frozen(classifier.to(where)), deterministic(where):
-        _check_data(classifier, images, labels, where)
+        check_classifier(classifier, _floats(torch.from_numpy(shown)).to(where), labels)
         for epoch in range(len(rows), settings.epochs):
             batches = _batches(images, labels, known, augment, settings, epoch, where)
-            rows.append(_epoch(classifier, enhancer, optimiser, batches, settings, epoch, progress))
+            try:
+                rows.append(_epoch(classifier, enhancer, optimiser, batches, settings, epoch, progress))
+            except torch.OutOfMemoryError as error:
+                raise RobustError(
+                    f"{where} has no memory for {settings.batch} images at once; take a smaller batch"
+                ) from error
             # the log first: a run killed between the two then writes the same row again, and none is missing
-            replace(log_of(out), _table(rows))
+            replace(log_of(out), _table(rows), "log")
             checkpoint.save(place, name, checkpoint.State(enhancer.state_dict(), optimiser.state_dict(), rows))
     found = export(enhancer, out, _floats(torch.from_numpy(images[np.arange(min(_CHECKED, len(labels)))])))
     place.unlink(missing_ok=True)
@@ -134,21 +140,6 @@ def train(
 def log_of(out: Path) -> Path:
     """Where the log of an ONNX file's training goes."""
     return out.with_suffix(".csv")
-
-
-def _check_data(classifier: nn.Module, images: Images, labels: Sequence[int], device: torch.device) -> None:
-    pixels = _floats(torch.from_numpy(images[np.arange(1)])).to(device)
-    height, width = pixels.shape[2:]
-    if min(height, width) < _LEAST_SIDE:
-        raise RobustError(f"the images have {height}x{width} pixels; train on {_LEAST_SIDE}x{_LEAST_SIDE} or more")
-    with torch.no_grad():
-        outputs = classifier(pixels).shape[1]
-    wrong = [label for label in labels if not 0 <= label < outputs]
-    if wrong:
-        raise RobustError(
-            f"a label asks for output {wrong[0]} of the classifier, which has the outputs 0 to {outputs - 1}; give the "
-            "labels of its classes"
-        )
 
 
 def _floats(canvases: Tensor) -> Tensor:
@@ -202,7 +193,7 @@ def _epoch(
     factor = 0.5 ** (epoch // settings.halve_every)
     for group in optimiser.param_groups:
         group["lr"] = group["base"] * factor
-    losses, right, seen = 0.0, 0, 0
+    losses, right, seen, reached = 0.0, 0, 0, False
     for pixels, truth in batches:
         logits = classifier(enhancer(pixels)[0])
         loss = functional.cross_entropy(logits, truth)
@@ -211,11 +202,13 @@ def _epoch(
             raise RobustError(f"the loss became {value} in epoch {epoch + 1}; train with a smaller learning rate")
         optimiser.zero_grad()
         torch.autograd.backward(loss)
+        reached = reached or is_reached(enhancer)
         optimiser.step()
         losses, seen = losses + value * len(truth), seen + len(truth)
         right += int((logits.argmax(1) == truth).sum())
         if progress is not None:
             progress(epoch, seen // len(truth), losses / seen)
+    check_learnt(enhancer, reached, epoch)
     return {
         "epoch": epoch + 1,
         "rate": settings.rate * factor,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_robust.checked_file import checked_file
 from pytest_robust.errors import RobustError, shown
 
 if TYPE_CHECKING:
@@ -45,15 +46,24 @@ def pack(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
-            array = arrays[name]
-            member = io.BytesIO()
-            little = array.astype(array.dtype.newbyteorder("<"))
-            np.lib.format.write_array(member, little, version=(1, 0), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-            entry.create_system = 3
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, member.getvalue(), zipfile.ZIP_DEFLATED, 6)
+            add(archive, name, arrays[name])
     return buffer.getvalue()
+
+
+def add(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    """Add an array to an npz, compressed."""
+    content = io.BytesIO()
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    np.lib.format.write_array(content, little, version=(1, 0), allow_pickle=False)
+    archive.writestr(member(name), content.getvalue(), zipfile.ZIP_DEFLATED, 6)
+
+
+def member(name: str) -> zipfile.ZipInfo:
+    """The entry of an npz for an array of that name, not compressed, the same on every machine and at any time."""
+    entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+    entry.create_system = 3
+    entry.external_attr = 0o644 << 16
+    return entry
 
 
 def unpack(path: Path) -> dict[str, NDArray[Any]]:
@@ -62,14 +72,8 @@ def unpack(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         RobustError: the file is missing, cannot be read, or is damaged.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RobustError(f"{shown(path)} is missing, but the .json beside it names it; restore it with git") from None
-    except OSError as error:
-        raise RobustError(f"{shown(path)} cannot be read ({error.strerror}); check its permissions") from error
-    if content.startswith(b"version https://git-lfs"):
-        raise RobustError(f"{shown(path)} is only a Git LFS pointer; fetch the file with `git lfs pull`")
+    with checked_file(path, shown(path), "is missing, but the .json beside it names it; restore it with git") as stream:
+        content = stream.read()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return {name.removesuffix(".npy"): _member(archive.read(name)) for name in archive.namelist()}

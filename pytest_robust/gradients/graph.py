@@ -33,8 +33,9 @@ class TorchGraph(nn.Module):
         shape: sides of the input as the model declares them, None where one is free.
     """
 
-    def __init__(self, file: ModelFile, program: Program, image: Any, output: str) -> None:
+    def __init__(self, file: ModelFile, program: Program, image: Any, output: str, *, enhancer: bool = False) -> None:
         super().__init__()
+        self._another = "" if enhancer else "name another with output.name, or "
         self._file = file
         self._steps = program.steps
         self._slots = program.slots
@@ -77,7 +78,7 @@ class TorchGraph(nn.Module):
         if images.requires_grad and torch.is_grad_enabled() and not scores.requires_grad:
             raise self._file.error(
                 f"gives an output {self.output!r} that does not depend on the image by differentiable operators (such "
-                f"as class numbers from ArgMax): name another with output.name, or {INSTEAD}"
+                f"as class numbers from ArgMax): {self._another}{INSTEAD}"
             )
         return scores
 
@@ -164,7 +165,7 @@ def load(
     else:
         chosen = _output(model, output or (plan.output if plan else None), plan.label_offset if plan else 0, file)
     program = compiled(model, chosen, inputs[0].name, file)
-    return TorchGraph(file, program, inputs[0], chosen).to(device)
+    return TorchGraph(file, program, inputs[0], chosen, enhancer=enhancer).to(device)
 
 
 def _file(source: str | Path | PathText | ModelPlan) -> tuple[ModelFile, ModelPlan | None]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from pytest_robust.models.augmentations import WEIGHTS, gives_weights, weight_sums
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_robust.models.files import ModelFile
     from pytest_robust.models.session import Network
 
-_LEAST, _LARGEST = -1, 2
-"""A network may overshoot [0, 1], but hardly by all of its length."""
+_LEAST, _LARGEST = -0.5, 1.5
+"""A network may overshoot [0, 1], but hardly by half of its length; one that gives [-1, 1] does in any dark pixel."""
 
 A = TypeVar("A", "NDArray[Any]", "torch.Tensor")
 
@@ -43,7 +45,8 @@ class EnhancerRule(ABC, Generic[A]):
     """Canvas -> enhanced canvas, before the classifier's preprocess.
 
     The network takes float32 (N, 3, H, W) RGB in [0, 1] and gives the same shape; what leaves [0, 1] is
-    clipped, and what leaves it by more than its length is refused as another range.
+    clipped, and what leaves it by more than half of its length is refused as another range. One that gives the
+    weights of augmentations is asked for them in the same run.
     """
 
     def __init__(self, network: Network, file: ModelFile) -> None:
@@ -57,16 +60,18 @@ class EnhancerRule(ABC, Generic[A]):
             raise file.error(f"takes {taken.dtype} {taken.described}: an enhancer takes float32 (N, 3, H, W)")
         self._network = network
         self._file = file
-        self._output = image_output(network.outputs, file)
+        self._outputs = [image_output(network.outputs, file)]
+        if gives_weights(network.outputs):
+            self._outputs.append(WEIGHTS)
 
-    def __call__(self, canvases: A) -> A:
+    def __call__(self, canvases: A) -> tuple[A, NDArray[np.int64] | None]:
         """Enhance a batch.
 
         Args:
             canvases: uint8 (B, H, W, 3) RGB.
 
         Returns:
-            float32 (B, H, W, 3) RGB in [0, 255], not rounded.
+            Float32 (B, H, W, 3) RGB in [0, 255], not rounded; and the images' `weight_sums`, None without weights.
 
         Raises:
             RobustError: the enhancer takes another size, changes it, fails, or gives NaN, infinity or another range.
@@ -78,7 +83,8 @@ class EnhancerRule(ABC, Generic[A]):
                 f"takes {self._network.input.described} and the images have {height}x{width} pixels: let the "
                 "geometry make that size, or export the enhancer with a free height and width"
             )
-        made = self._run(canvases)
+        found = self._run(canvases)
+        made = found[0]
         given, got = (len(canvases), 3, height, width), tuple(made.shape)
         if got != given:
             raise self._file.error(f"made {got} of images of shape {given}: an enhancer must keep their size")
@@ -90,11 +96,12 @@ class EnhancerRule(ABC, Generic[A]):
                 f"gave values from {least:.3g} to {largest:.3g}: an enhancer gives pixels in [0, 1], neither grey "
                 "levels nor normalised ones; export it with that range"
             )
-        return self._levels(made)
+        sums = weight_sums(self._fetched(found[1]), self._file) if len(found) > 1 else None
+        return self._levels(made), sums
 
     @abstractmethod
-    def _run(self, canvases: A) -> A:
-        """What the network makes of the canvases, in its own layout and range."""
+    def _run(self, canvases: A) -> list[A]:
+        """What the network makes of the canvases, in its own layout and range, and their weights where it has them."""
 
     @abstractmethod
     def _bounds(self, made: A) -> tuple[float, float]:
@@ -104,14 +111,18 @@ class EnhancerRule(ABC, Generic[A]):
     def _levels(self, made: A) -> A:
         """(N, 3, H, W) in [0, 1] to (N, H, W, 3) in [0, 255]."""
 
+    @abstractmethod
+    def _fetched(self, weights: A) -> NDArray[Any]:
+        """The weights as an array."""
+
 
 class Enhancer(EnhancerRule["NDArray[Any]"]):
     """The enhancer of arrays."""
 
-    def _run(self, canvases: NDArray[Any]) -> NDArray[Any]:
+    def _run(self, canvases: NDArray[Any]) -> list[NDArray[Any]]:
         tensor = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), np.float32)
         tensor /= np.float32(255)
-        return self._network.run(tensor, self._output)
+        return self._network.run_all(tensor, self._outputs)
 
     def _bounds(self, made: NDArray[Any]) -> tuple[float, float]:
         return float(made.min()), float(made.max())
@@ -119,3 +130,6 @@ class Enhancer(EnhancerRule["NDArray[Any]"]):
     def _levels(self, made: NDArray[Any]) -> NDArray[Any]:
         enhanced = np.clip(made, 0, 1) * np.float32(255)
         return np.ascontiguousarray(enhanced.transpose(0, 2, 3, 1))
+
+    def _fetched(self, weights: NDArray[Any]) -> NDArray[Any]:
+        return weights

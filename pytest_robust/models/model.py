@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_robust.measurement import Provenance
+from pytest_robust.models.augmentations import added
 from pytest_robust.models.enhancer import Enhancer
 from pytest_robust.models.files import ModelFile, joined_digest, read_files
 from pytest_robust.models.outputs import Classes, Prediction, choose_output, decide, scores_of
@@ -114,9 +115,9 @@ class Model:
             return Prediction(np.empty(0, np.uint16), np.empty(0, np.bool_))
         if isinstance(canvases, np.ndarray) and shared is not None and not (keep_size or self._enhancer):
             canvases = self._preprocess.fitted(canvases, shared)
-        outputs = self.outputs(canvases, keep_size)
+        outputs, sums = self._shown(canvases, keep_size)
         self._check_kept(kept, outputs.shape[1])
-        made = decide(outputs, self._classes.offset, kept)
+        made = replace(decide(outputs, self._classes.offset, kept), weight_sums=sums)
         if labels is None:
             return made
         scorer = self._scorer()
@@ -131,7 +132,7 @@ class Model:
         Raises:
             RobustError: the model cannot take images of that size, fails, or gives NaN or infinity.
         """
-        return np.concatenate(self._portions(len(canvases), lambda here: self._run(canvases[here], keep_size)))
+        return self._shown(canvases, keep_size)[0]
 
     def scores(self, parts: Sequence[Prediction]) -> Scores:
         """The scores of all batches of a data set as one.
@@ -146,17 +147,26 @@ class Model:
             )
         return joined([part.scores for part in parts if part.scores])
 
-    def _run(self, canvases: NDArray[np.uint8] | torch.Tensor, keep_size: bool) -> NDArray[Any]:
+    def _shown(
+        self, canvases: NDArray[np.uint8] | torch.Tensor, keep_size: bool
+    ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+        """The outputs for a batch, and its `weight_sums`."""
+        parts = self._portions(len(canvases), lambda here: self._run(canvases[here], keep_size))
+        return np.concatenate([outputs for outputs, _ in parts]), added([sums for _, sums in parts])
+
+    def _run(
+        self, canvases: NDArray[np.uint8] | torch.Tensor, keep_size: bool
+    ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
         for network in self._networks:
             if network:
                 network.at_most(self.batch_size)
         if isinstance(canvases, np.ndarray):
-            images: NDArray[Any] = self._enhancer(canvases) if self._enhancer else canvases
+            images, sums = self._enhancer(canvases) if self._enhancer else (canvases, None)
             raw = self._network.run(self._preprocess(images, keep_size), self._output)
         else:
             with self._turn:
-                raw = self._on_device(canvases, keep_size)
-        return scores_of(raw, self._classes, self._file)
+                raw, sums = self._on_device(canvases, keep_size)
+        return scores_of(raw, self._classes, self._file), sums
 
     @cached_property
     def _on_device(self) -> OnDevice:

@@ -16,6 +16,7 @@ from pytest_robust.shifts.on_device.pixels import quotient
 from pytest_robust.shifts.on_device.resample import resized
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_robust.models.files import ModelFile
@@ -48,9 +49,9 @@ class DevicePreprocessor(Rule["torch.Tensor"]):
 class DeviceEnhancer(EnhancerRule["torch.Tensor"]):
     """`enhancer.Enhancer` for tensors."""
 
-    def _run(self, canvases: torch.Tensor) -> torch.Tensor:
+    def _run(self, canvases: torch.Tensor) -> list[torch.Tensor]:
         planes = canvases.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-        return self._network.run_bound(quotient(planes, 255), self._output)
+        return self._network.run_bound_all(quotient(planes, 255), self._outputs)
 
     def _bounds(self, made: torch.Tensor) -> tuple[float, float]:
         # both in one transfer
@@ -59,6 +60,10 @@ class DeviceEnhancer(EnhancerRule["torch.Tensor"]):
 
     def _levels(self, made: torch.Tensor) -> torch.Tensor:
         return (made.clamp(0, 1) * 255).permute(0, 2, 3, 1).contiguous()
+
+    def _fetched(self, weights: torch.Tensor) -> NDArray[Any]:
+        fetched: NDArray[Any] = weights.cpu().numpy()
+        return fetched
 
 
 class OnDevice:
@@ -86,15 +91,15 @@ class OnDevice:
         gpu = self._network.gpu
         self._device = torch.device("cpu") if gpu is None else torch.device("cuda", gpu)
 
-    def __call__(self, canvases: torch.Tensor, keep_size: bool) -> NDArray[Any]:
-        """The raw output for a batch, read back once.
+    def __call__(self, canvases: torch.Tensor, keep_size: bool) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+        """The raw output for a batch, read back once; and what the enhancer says beside, see `EnhancerRule`.
 
         Args:
             canvases: uint8 (B, H, W, 3) RGB; copied to the network's device where they lie on another.
             keep_size: see `preprocess.Rule`.
         """
-        images = canvases.to(self._device)
+        images, sums = canvases.to(self._device), None
         if self._enhancer:
-            images = self._enhancer(images)
+            images, sums = self._enhancer(images)
         outputs: NDArray[Any] = self._network.run_bound(self._preprocess(images, keep_size), self._output).cpu().numpy()
-        return outputs
+        return outputs, sums

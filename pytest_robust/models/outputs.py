@@ -36,12 +36,14 @@ class Prediction:
         near_tie: whether another device might say otherwise, bool, shape (B,); see `decide`.
         scores: what the outputs say of the true labels, where that was asked for.
         dubious: whether outputs that were scored as logits all look like probabilities.
+        weight_sums: of the enhancer's augmentations over the batch, see `augmentations`; None where it gives none.
     """
 
     predicted: NDArray[np.uint16]
     near_tie: NDArray[np.bool_]
     scores: Scores | None = None
     dubious: bool = False
+    weight_sums: NDArray[np.int64] | None = None
 
 
 def decide(scores: NDArray[Any], offset: int, kept: Sequence[int] | None = None) -> Prediction:

@@ -12,7 +12,7 @@ from pytest_robust.models.providers import CPU, CUDA, CudaMode, cuda_options, on
 from pytest_robust.models.runtime import quiet, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -101,14 +101,17 @@ class Network:
         Raises:
             RobustError: the model fails, or gives another number of rows than it got.
         """
+        return self.run_all(tensor, [output])[0]
+
+    def run_all(self, tensor: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """`run` for several outputs of one and the same run."""
         parts, batch = [], self.batch  # another thread may have to lessen it meanwhile
         for start in range(0, len(tensor), batch):
             rows = tensor[start : start + batch]
             missing = batch - len(rows)
             full = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
-            made = self._once(full, output)
-            parts.append(made[: len(rows)])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            parts.append([made[: len(rows)] for made in self._once(full, outputs)])
+        return parts[0] if len(parts) == 1 else [np.concatenate(one) for one in zip(*parts, strict=True)]
 
     def run_bound(self, tensor: torch.Tensor, output: str) -> torch.Tensor:
         """The same over a tensor on the network's own device, which is read where it lies; so is the result.
@@ -116,6 +119,10 @@ class Network:
         Raises:
             RobustError: as `run`.
         """
+        return self.run_bound_all(tensor, [output])[0]
+
+    def run_bound_all(self, tensor: torch.Tensor, outputs: Sequence[str]) -> list[torch.Tensor]:
+        """`run_bound` for several outputs of one and the same run."""
         import torch
 
         from pytest_robust.models.binding import padded, run_bound
@@ -125,20 +132,22 @@ class Network:
             rows = tensor[start : start + self.batch]
             full = padded(rows, self.batch)
             with self._explained(tuple(full.shape)):
-                made = run_bound(self._session, self.input.name, full, output)
-            self._check_rows(tuple(made.shape), len(full))
-            parts.append(made[: len(rows)])
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+                made = run_bound(self._session, self.input.name, full, outputs)
+            for one in made:
+                self._check_rows(tuple(one.shape), len(full))
+            parts.append([one[: len(rows)] for one in made])
+        return parts[0] if len(parts) == 1 else [torch.cat(one) for one in zip(*parts, strict=True)]
 
     def at_most(self, batch: int) -> None:
         """Give every run fewer images from now on, where the model leaves their number free."""
         if self.input.shape[0] is None:
             self.batch = min(self.batch, batch)
 
-    def _once(self, tensor: NDArray[Any], output: str) -> NDArray[Any]:
+    def _once(self, tensor: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
         with self._explained(tensor.shape):
-            made = np.asarray(self._session.run([output], {self.input.name: tensor})[0])
-        self._check_rows(made.shape, len(tensor))
+            made = [np.asarray(one) for one in self._session.run(list(outputs), {self.input.name: tensor})]
+        for one in made:
+            self._check_rows(one.shape, len(tensor))
         return made
 
     @contextmanager

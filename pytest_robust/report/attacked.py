@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_robust.measurement import Attacked
+from pytest_robust.report.table import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -66,6 +67,42 @@ def distortion_text(attack: Mapping[str, Any]) -> str:
         return "distortion undefined"
     means = ", ".join(f"{norm} {attack['distortions'][norm]['mean']:.4g}" for norm in _NORMS)
     return f"mean distortion {means} (pixels 0 to 1)"
+
+
+LEGEND = (
+    "A success turns the source of the images; mean distortions are of the successes, pixels from 0 to 1. A transfer "
+    "turns the case's own model, of those whose clean image both have right. The robust accuracy is undefined where "
+    "only what all models have right is attacked."
+)
+"""What the numbers of `table_of` are."""
+
+
+def table_of(cells: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Heads and a line per attack; a column stands where any attack fills it.
+
+    Args:
+        cells: of a report, those with an entry `attack`.
+    """
+    columns = {"case": [cell["id"] for cell in cells]}
+    shares = {"transfer %": "transfer", "target %": "target_top1", "target in top 5 %": "target_top5"}
+    for head, key in shares.items():
+        found = [cell["attack"][key] for cell in cells]
+        if any(found):
+            columns[head] = [_counted(one["rate"], one["hits"], one["counted"]) if one else "" for one in found]
+    attacks = [cell["attack"] for cell in cells]
+    columns["success %"] = [_counted(one["success_rate"], one["successes"], one["attacked"]) for one in attacks]
+    for norm in _NORMS:
+        sizes = [one["distortions"] for one in attacks]
+        columns[f"mean {norm}"] = [f"{size[norm]['mean']:.4g}" if size else "-" for size in sizes]
+    columns["robust accuracy %"] = [
+        "-" if cell["parameters"].get("only") else percent(cell["attack"]["robust_accuracy"]) for cell in cells
+    ]
+    columns["queries"] = ["-" if one["queries"] is None else f"{one['queries']:.4g}" for one in attacks]
+    return list(columns), [list(line) for line in zip(*columns.values(), strict=True)]
+
+
+def _counted(rate: float | None, hits: int, counted: int) -> str:
+    return f"{percent(rate)} ({hits}/{counted})"
 
 
 def attacked_arrays(attacked: Attacked, device_class: str, cell: str) -> dict[str, NDArray[Any]]:

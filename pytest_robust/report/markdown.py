@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robust.report.attacked import attack_text
+from pytest_robust.report import attacked, chosen, frontier
 from pytest_robust.report.counted import counted
 from pytest_robust.report.notes import cell_notes, dropped
 from pytest_robust.report.table import change, headings, percent, rows, scores_text, verdict_text
@@ -53,18 +53,16 @@ def markdown(report: Mapping[str, Any], room: int = COMMENT_BYTES) -> str:
     others = (cell for cell in report["cells"] if not _is_noted(cell, run))
     further = [_item(*entry) for entry in run["waived"].items()]
     aggregates = [
-        f"- `{found['id']}`: {found['verdict']}, {_text('; '.join(found['reasons']))}" for found in report["aggregates"]
+        _item(found["id"], f"{found['verdict']}, {'; '.join(_reasons(found))}") for found in report["aggregates"]
     ]
     summary = rows(report["cells"], failed)
     scores = [_item(f"{row.spec}::{row.model}", scores_text(row.scores)) for row in summary if row.scores]
-    attacks = [_item(cell["id"], attack_text(cell["attack"])) for cell in report["cells"] if cell.get("attack")]
     lines = [*head, *mistakes, *failures, *table]
     for title, found in (
         ("to look at", [_item(cell["id"], _noted(cell)) for cell in looked_at]),
         ("waived", further),
         ("expected to fail", [_item(*entry) for entry in run["expected"].items()]),
         ("aggregate" + "s" * (len(aggregates) != 1), aggregates),
-        ("attack" + "s" * (len(attacks) != 1), attacks),
         ("scored", scores),
         ("noted", [f"- {_text(note)}" for note in (*dropped(run), *cell_notes(others))]),
     ):
@@ -72,17 +70,28 @@ def markdown(report: Mapping[str, Any], room: int = COMMENT_BYTES) -> str:
         lines += section
     for found in report["aggregates"]:
         if "matrix" in found:
-            section, left = _matrix(found, left)
+            section, left = _grid(found["id"], *table_of(found["matrix"]), legend_of(found["matrix"]), left)
             lines += section
+        if study := found.get("pareto"):
+            section, left = _grid(found["id"], *frontier.table_of(study), frontier.legend_of(study), left)
+            lines += section
+    if attacks := [cell for cell in report["cells"] if cell.get("attack")]:
+        heads, shown = attacked.table_of(attacks)
+        above = [attacked.LEGEND, "", *_heads(heads)]
+        section, left = _section("attack" + "s" * (len(attacks) != 1), [_row(line) for line in shown], left, above)
+        lines += section
+    for model, shifts in chosen.by_model(report["cells"]).items():
+        section, left = _grid(model, chosen.HEADS, shifts, chosen.LEGEND, left)
+        lines += section
     text = "\n".join([*lines, *tail]) + "\n"
     return text if len(text.encode()) <= room else ""
 
 
-def _section(title: str, items: Sequence[str], room: int) -> tuple[list[str], int]:
-    """A heading with as many of the items as there is room for, and the room that is left."""
-    if not items:
+def _section(title: str, items: Sequence[str], room: int, above: Sequence[str] = ()) -> tuple[list[str], int]:
+    """A heading, what stands above the items, as many of them as there is room for, and the room that is left."""
+    lines = [f"### {len(items)} {title}", "", *above]
+    if not items or (above and room < _size(lines)):
         return [], room
-    lines = [f"### {len(items)} {title}", ""]
     room -= _size(lines)
     for shown, item in enumerate(items):
         if room < _size([item]):
@@ -92,11 +101,11 @@ def _section(title: str, items: Sequence[str], room: int) -> tuple[list[str], in
     return [*lines, ""], room
 
 
-def _matrix(found: Mapping[str, Any], room: int) -> tuple[list[str], int]:
-    """A transfer matrix as a table, whole or not at all."""
-    heads, rows = table_of(found["matrix"])
-    lines = [f"### `{found['id']}`", "", _row(heads), _row(["---", *["---:"] * (len(heads) - 1)]), *map(_row, rows), ""]
-    lines += [legend_of(found["matrix"]), ""]
+def _grid(
+    name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], legend: str, room: int
+) -> tuple[list[str], int]:
+    """A table of its own, whole or not at all."""
+    lines = [f"### `{name}`", "", *_heads(heads), *map(_row, rows), "", legend, ""]
     return (lines, room - _size(lines)) if _size(lines) <= room else ([], room)
 
 
@@ -133,12 +142,22 @@ def _is_noted(cell: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
     return passed and cell["verdict"] not in ("PASS", "UPDATED")
 
 
+def _reasons(found: Mapping[str, Any]) -> Sequence[str]:
+    """Why an aggregate has its verdict; the first reason alone where a table holds the others."""
+    reasons: Sequence[str] = found["reasons"]
+    return reasons[:1] if "matrix" in found or "pareto" in found else reasons
+
+
 def _noted(cell: Mapping[str, Any]) -> str:
     return f"{cell['verdict']}, {'; '.join(cell['reasons'])}"
 
 
 def _item(name: str, headline: str) -> str:
     return f"- `{name}`: {_text(headline)}"
+
+
+def _heads(heads: Sequence[str]) -> list[str]:
+    return [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
 
 
 def _row(cells: Sequence[str]) -> str:

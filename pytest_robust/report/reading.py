@@ -145,6 +145,7 @@ def _measurement(
         notes=tuple(cell["notes"]),
         scores=_scores(cell, provenance.device_class, arrays),
         attacked=attacked_of(cell, provenance.device_class, arrays),
+        enhancer_weights=cell.get("enhancer_weights"),
         provenance=provenance,
     )
 

@@ -23,6 +23,7 @@ def cell_record(
 ) -> dict[str, Any]:
     """The report's entry for a cell; fields of an unmeasured one are None."""
     flips = golden.flips if golden else None
+    weights = measurement.enhancer_weights if measurement else None
     return {
         "id": f"{spec}::{cell.id}",
         "spec": spec,
@@ -69,6 +70,7 @@ def cell_record(
         },
         "scores": _scores(measurement, samples),
         "attack": attack,
+        **({"enhancer_weights": dict(weights)} if weights else {}),
         "near_ties": int(measurement.near_tie.sum()) if measurement else None,
         "cached": measurement.cached if measurement else False,
         "seconds": dict(measurement.seconds) if measurement else None,

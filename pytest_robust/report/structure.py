@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robust.errors import RobustError
 from pytest_robust.golden.arrays import ids_name, labels_name, pack, predicted_name
 from pytest_robust.report.attacked import attacked_arrays
 from pytest_robust.report.family import adjust
+from pytest_robust.report.place import check_beside
 from pytest_robust.report.waivers import unused_waivers
+from pytest_robust.whole_file import replace_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,11 +164,9 @@ def write_json(
     """Write `path` and the npz beside it; the JSON names the npz by its digest, and is written last.
 
     Raises:
-        RobustError: a file cannot be written, or there is an npz of that name without a report beside it.
+        RobustError: a file cannot be written, or there is an npz of that name with other arrays than a report's.
     """
-    beside = path.with_suffix(".npz")
-    if beside.exists() and not path.exists():
-        raise RobustError(f"the report {path} would replace {beside}, which is no report's; choose another name")
+    check_beside(path)
     arrays: dict[str, Any] = {}
     for name, measurement in measurements.items():
         digest, device_class = measurement.samples, measurement.provenance.device_class
@@ -183,8 +181,7 @@ def write_json(
             arrays |= attacked_arrays(measurement.attacked, device_class, name)
     packed = pack(arrays)
     text = json.dumps({**report, "npz_sha256": hashlib.sha256(packed).hexdigest()}, indent=1) + "\n"
-    replace(beside, packed)
-    replace(path, text.encode())
+    replace_all({path.with_suffix(".npz"): packed, path: text.encode()}, "report")
 
 
 def near_tie_name(device_class: str, cell: str) -> str:
@@ -195,26 +192,6 @@ def near_tie_name(device_class: str, cell: str) -> str:
 def scores_name(part: str, device_class: str, cell: str) -> str:
     """Name of the array of one of `SCORES` of a cell; absent where its spec does not ask for scores."""
     return f"{part}/{device_class}/{cell}"
-
-
-def replace(path: Path, content: bytes, what: str = "report") -> None:
-    """Write a file in one step, making its folder.
-
-    Args:
-        path: where to.
-        content: what.
-        what: how a sentence names it.
-
-    Raises:
-        RobustError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise RobustError(f"the {what} {path} cannot be written ({error.strerror}); choose another place") from error
 
 
 def _version(distribution: str) -> str | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_robust.report import chosen
 from pytest_robust.report.table import Row, change, headings, percent, scores_text, verdict_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def draw(table: Sequence[Row], width: int, color: bool) -> str:
@@ -32,15 +33,35 @@ def draw(table: Sequence[Row], width: int, color: bool) -> str:
         grid = _grid(["accuracy %", *labels], [[title, *cells] for title, cells in zip(titles, columns, strict=True)])
     else:
         grid = _grid(["accuracy %", *titles], [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)])
+    parts: list[Table | Text] = [grid]
+    for title, row in zip(titles, table, strict=True):
+        parts.append(Text(f"{title}: {verdict_text(row.verdicts)}", style="red" if row.failed else "green"))
+        if row.scores:
+            parts.append(Text(f"{title}: {scores_text(row.scores)}"))
+    return _printed(parts, width, color)
+
+
+def draw_chosen(cells: Sequence[Mapping[str, Any]], width: int, color: bool) -> str:
+    """A table per model whose enhancer gives weights, of the augmentations it chose, as `draw`; empty for none.
+
+    Args:
+        cells: as in the report.
+        width: see `draw`.
+        color: see `draw`.
+    """
+    parts: list[Table | Text] = []
+    for model, shifts in chosen.by_model(cells).items():
+        parts += [Text(f"{model}: mean weights of its enhancer"), _grid(chosen.HEADS, shifts)]
+    return _printed(parts, width, color)
+
+
+def _printed(parts: Sequence[Table | Text], width: int, color: bool) -> str:
     buffer = StringIO()
     console = Console(
         file=buffer, width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False
     )
-    console.print(grid)
-    for title, row in zip(titles, table, strict=True):
-        console.print(Text(f"{title}: {verdict_text(row.verdicts)}", style="red" if row.failed else "green"))
-        if row.scores:
-            console.print(Text(f"{title}: {scores_text(row.scores)}"))
+    for part in parts:
+        console.print(part)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from pytest_robust.spec.pixel_range import beyond, canvas_side, widest
 from pytest_robust.spec.plan import ATTACK_LIMITS
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_robust.spec.check import Item
     from pytest_robust.spec.limits import ThresholdSpec
-    from pytest_robust.spec.plan import ShiftPlan, Threshold
+    from pytest_robust.spec.plan import Geometry, ShiftPlan, Threshold
     from pytest_robust.spec.problems import Problems
     from pytest_robust.spec.select import Matrix, Selection
 
@@ -23,6 +25,8 @@ _OF_TRANSFER = ("max_transfer",)
 _WIDEST_SIDE = 16384
 """The largest side of a canvas that a spec can ask for, in pixels."""
 _LEVELS = 255
+_SIZES = ("epsilon", "start", "step")
+"""Parameters of an attack that are sizes of a change in its norm."""
 
 
 def source_of(shift: ShiftPlan, model: str) -> str | None:
@@ -73,6 +77,31 @@ def check_attacks(item: Item[ThresholdSpec], selection: Selection, matrix: Matri
             problems.add(item.node.key(key), text)
 
 
+def check_sizes(matrix: Matrix, geometries: Mapping[str, Geometry], problems: Problems) -> None:
+    """Note budgets and steps of attacks that no change of their canvases has, where the spec says how large these are.
+
+    Where the images decide, the run says it.
+
+    Args:
+        matrix: the spec's cells, without those that are excluded.
+        geometries: of the valid models, by name.
+        problems: takes one sentence on an entry.
+    """
+    attacks = [column for column, shift in enumerate(matrix.columns) if shift.attack is not None]
+    for column, model in product(attacks, range(len(matrix.models))):
+        shift = matrix.columns[column]
+        geometry = geometries.get(source_of(shift, matrix.models[model]) or "")
+        side = None if geometry is None else canvas_side(shift.dataset, geometry)
+        if side is None or column not in matrix.cells[model]:
+            continue
+        made: Any = shift.parameters
+        for key in _SIZES:
+            if key in made and (problem := beyond(key, made[key], made["norm"], 3 * side * side)):
+                levels = ", or set units: levels" if shift.severity == made[key] else ""
+                text = f"{problem}; lower it for canvases of {side}x{side} pixels{levels}"
+                problems.add((shift.mark.line, shift.mark.column), text, final=True)
+
+
 def check_distortions(
     item: Item[ThresholdSpec],
     selection: Selection,
@@ -93,15 +122,14 @@ def check_distortions(
     if spec is None or spec.min_distortion is None or node is None:
         return
     side = max(sides.get(matrix.models[model]) or _WIDEST_SIDE for model in selection.models)
-    values = 3.0 * side * side
-    most = {"linf": 1.0, "l2": values**0.5, "l1": values, "l0": values}
     for norm, least in spec.min_distortion.model_dump(exclude_none=True).items():
-        if least <= most[norm]:
+        most = widest(norm, 3 * side * side)
+        if least <= most:
             continue
         levels = least if least <= _LEVELS else 8
         text = (
             f"`{norm}` {least:g} is more than an image of up to {side}x{side} pixels can change by, which is "
-            f"{most[norm]:g}: pixels count from 0 to 1"
+            f"{most:g}: pixels count from 0 to 1"
         )
         if norm == "linf":
             share = f"{levels:g} grey levels as {levels / _LEVELS:.2g}"

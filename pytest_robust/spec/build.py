@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Literal
 from pytest_robust.errors import RobustError
 from pytest_robust.spec import language, limits
 from pytest_robust.spec.aggregates import aggregate_drafts
+from pytest_robust.spec.attack_limits import check_sizes
 from pytest_robust.spec.cells import cell_plans
 from pytest_robust.spec.check import Item, Reader
 from pytest_robust.spec.dataset import Folder, dataset_plan
 from pytest_robust.spec.loader import load
 from pytest_robust.spec.models import ModelSection, candidate_paths
+from pytest_robust.spec.pixel_range import canvas_side
 from pytest_robust.spec.plan import AggregatePlan, DatasetPlan, Gate, Plan, aggregate_id
 from pytest_robust.spec.problems import Problems, did_you_mean
 from pytest_robust.spec.profiles import cells_of_profile, exclusions
@@ -95,7 +97,8 @@ def load_plan(
     problems.stop()
     absent: dict[tuple[Named, str], str] = {}
     if profile is not None and chosen is None:
-        absent["profile", profile] = f"{file} has no profile '{profile}'{did_you_mean(profile, profiles)}"
+        hint = did_you_mean(profile, profiles) if profiles else ", nor any other: name some under `profiles:`"
+        absent["profile", profile] = f"{file} has no profile '{profile}'{hint}"
     for name in candidates:
         if name not in spec.matrix.models:
             hint = did_you_mean(name, spec.matrix.models)
@@ -202,6 +205,8 @@ def _check(
     matrix = Matrix([item.name for item in items], columns.shifts, columns.known, columns.complete)
     for selection in exclusions(reader.listed("exclude", limits.Where), matrix, problems):
         matrix.remove(selection, matrix.cells)
+    geometries = {model.name: model.geometry for model in models}
+    check_sizes(matrix, geometries, problems)
 
     rows = reader.listed("thresholds", limits.ThresholdSpec)
     place = _golden(reader, head)
@@ -211,7 +216,7 @@ def _check(
         check_goldens(rows, place, folder=has_golden, problems=problems)
     rules = Rules(
         matrix,
-        {model.name: model.geometry for model in models},
+        geometries,
         dataset,
         has_golden,
         problems,
@@ -233,7 +238,7 @@ def _check(
             matrix,
             problems,
             profile.level if profile else None,
-            {model.name: model.geometry.crop for model in models},
+            {name: canvas_side(dataset, geometry) for name, geometry in geometries.items()},
         ),
         aggregates=aggregates,
         waivers=waiver_rows(waivers, matrix, aggregates, problems, today or datetime.date.today()),

@@ -183,6 +183,8 @@ def _wrong_kind(branches: list[_Fault]) -> str:
     if near and len(choices) > _FEW:
         return f"{fault.subject} cannot be {show(value)}{near}"
     quotes = kinds == ["text"] and isinstance(value, (bool, int, float))
+    if fault.path[-1:] == ("enhancer",):
+        kinds = [f"{kind} {{path: FILE.onnx}}" if kind == "a mapping" else kind for kind in kinds]
     return (
         f"{fault.subject} must be {' or '.join(kinds)}, not {show(value)}{near}"
         f"{'; put quotes around it' if quotes else ''}"

@@ -152,6 +152,7 @@ class AttackPlan:
         jointly: only samples that all of these have right when clean are attacked; empty for no such limit.
         pack: a crafted pack, or a folder of packs, that is shown in place of crafting.
         batch: images crafted at once, which changes no more than the last bits of floats; None for as many as suit.
+        per_class: the images of each class that the entry asks for, a part of the spec's; None for all.
     """
 
     name: str
@@ -159,6 +160,7 @@ class AttackPlan:
     jointly: tuple[ModelPlan, ...] = ()
     pack: PathText | None = None
     batch: int | None = None
+    per_class: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def attack_plans(options: Any, row: Node, sources: Sources, folder: Folder) -> l
         "jointly": tuple(known[name] for name in jointly) if options.only else (),
         "pack": None if pack is None else folder.path(str(pack.value), pack),
         "batch": options.batch,
+        "per_class": options.per_class,
     }
     if options.source == SELF:
         return [("", AttackPlan(options.attack, **common))]

@@ -64,15 +64,21 @@ class AdversarialDataset(Dataset):
 
     def _attacked(self, pack: Pack, index: int) -> NDArray[np.uint8]:
         row = int(np.count_nonzero(pack.tried[:index]))
+        made = pack.canvases[row]
         if self.checked:
             clean = self.inner.canvas(index, self.geometry)
-            if not np.array_equal(canvas_sha256(clean), pack.clean[row]):
+            if not np.array_equal(canvas_sha256(clean), pack.clean[row]) or clean.shape != made.shape:
                 raise RobustError(
                     f"the pack was crafted on another image of {self.samples.ids[index]} than the data set gives, or "
                     "under another geometry or Pillow: craft it anew by pytest-robust craft"
                 )
-        made: NDArray[np.uint8] = pack.canvases[row].copy()
         return made
+
+
+def original(dataset: Dataset, index: int) -> NDArray[np.uint8]:
+    """The clean canvas of a sample of an `AdversarialDataset`, as the source is shown it."""
+    assert isinstance(dataset, AdversarialDataset), "attacks are shown as such a data set"
+    return dataset.inner.canvas(index, dataset.geometry)
 
 
 def resized(image: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -101,6 +101,11 @@ class AdversarialOptions(BaseModel):
     models: Given[Annotated[Names, DISTINCT, LISTED]] = Field(
         None, description="The models of `only`; default all of the spec."
     )
+    per_class: Given[Count] = Field(
+        None,
+        description="Measure this entry on up to so many images of each class, a part of those that the data set's"
+        " limit leaves; the drop from clean is then taken over the same images.",
+    )
     pack: Given[Text] = Field(
         None,
         description="Show what `pytest-robust craft` wrote, a .npz or its folder, and craft nothing. ${NAME} is filled"

@@ -66,8 +66,11 @@ class Unresized(Dataset):
 
 def _derive(inputs: ViewInputs) -> Derived:
     plan = inputs.shift.dataset
-    kind = _kind(existing_file(plan, "path"))
-    inner = inputs.open(plan)
+    file = existing_file(plan, "path")
+    try:
+        kind, inner = _kind(file), inputs.open(plan)
+    except RobustError as error:
+        raise RobustError(f"{inputs.shift.mark}: {error}") from error
     return Derived(Unresized(inner.samples, inner.classes, inner.class_names, inner), {"kind": kind}, "stored")
 
 

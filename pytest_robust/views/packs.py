@@ -1,21 +1,18 @@
-"""Packs of crafted images: what an attack on one model made of a data set, in one npz whose bytes follow from it."""
+"""Packs of crafted images: what an attack on one model made of a data set. `pack_files` writes and reads them."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robust.errors import RobustError, shown
-from pytest_robust.golden.arrays import pack as packed
+from pytest_robust.data.mapped import Images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 NORMS = ("l0", "l1", "l2", "linf")
+CANVASES = "canvases"
 _OPTIONAL = "targets"
 
 
@@ -35,7 +33,7 @@ class Pack:
         labels: true classes, uint16 (n,).
         tried: which samples were attacked, bool (n,).
         success: which of them turned the source, confirmed by ONNX Runtime, bool (n,).
-        canvases: the attacked ones, uint8 (m, H, W, 3).
+        canvases: the attacked ones, m images of (H, W, 3), which may lie in a file.
         clean: sha256 of the clean canvas of each, uint8 (m, 32).
         distortions: by norm of `NORMS`, pixels counting from 0 to 1, NaN without success, float32 (n,).
         queries: how often each sample was shown to the source, uint32 (n,).
@@ -53,7 +51,7 @@ class Pack:
     labels: NDArray[np.uint16]
     tried: NDArray[np.bool_]
     success: NDArray[np.bool_]
-    canvases: NDArray[np.uint8]
+    canvases: Images
     clean: NDArray[np.uint8]
     distortions: Mapping[str, NDArray[np.float32]]
     queries: NDArray[np.uint32]
@@ -66,7 +64,7 @@ class Pack:
     notes: tuple[str, ...] = ()
 
     def rows(self, positions: Sequence[int] | NDArray[np.intp]) -> Pack:
-        """The samples at some positions, in that order."""
+        """The samples at some positions, in that order; no image is read for it."""
         at = np.asarray(positions, np.intp)
         place = np.cumsum(self.tried) - 1
         attacked = place[at[self.tried[at]]]
@@ -75,7 +73,7 @@ class Pack:
             self.labels[at],
             self.tried[at],
             self.success[at],
-            self.canvases[attacked],
+            self.canvases.some(attacked),
             self.clean[attacked],
             {norm: values[at] for norm, values in self.distortions.items()},
             self.queries[at],
@@ -88,8 +86,8 @@ class Pack:
             self.notes,
         )
 
-    def to_bytes(self) -> bytes:
-        """The pack as an npz that `numpy.load` opens; equal packs give equal bytes."""
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All but the images as arrays by name; equal packs give equal ones."""
         about = {
             "format": FORMAT,
             "parameters": dict(self.parameters),
@@ -99,7 +97,7 @@ class Pack:
             "jointly": self.jointly,
             "notes": list(self.notes),
         }
-        arrays: dict[str, NDArray[Any]] = {
+        made: dict[str, NDArray[Any]] = {
             "about": np.array(json.dumps(about, sort_keys=True)),
             "ids": np.array(self.ids),
             **{f"distortion_{norm}": values for norm, values in self.distortions.items()},
@@ -107,42 +105,39 @@ class Pack:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
-                arrays[field.name] = value
-        return packed(arrays)
+                made[field.name] = value
+        return made
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Pack:
-        """Rebuild what `to_bytes` made. No array is ever unpickled.
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Pack:
+        """Rebuild a pack from its `arrays` and its images as the array `CANVASES`.
 
         Raises:
-            ValueError: it is no pack, or a damaged one.
+            ValueError: one is not there, or they do not fit each other.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            about = json.loads(str(arrays["about"]))
-            if about["format"] != FORMAT:
-                raise ValueError(f"format {about['format']} where this pytest-robust reads {FORMAT}")
-            made = cls(
-                tuple(str(one) for one in arrays["ids"]),
-                arrays["labels"].astype(np.uint16),
-                arrays["tried"].astype(np.bool_),
-                arrays["success"].astype(np.bool_),
-                arrays["canvases"],
-                arrays["clean"],
-                {norm: arrays[f"distortion_{norm}"].astype(np.float32) for norm in NORMS},
-                arrays["queries"].astype(np.uint32),
-                arrays[_OPTIONAL].astype(np.uint16) if _OPTIONAL in arrays else None,
-                about["parameters"],
-                str(about["source"]),
-                str(about["source_sha256"]),
-                str(about["source_reading"]),
-                str(about["jointly"]),
-                tuple(about["notes"]),
-            )
-        # zipfile and numpy answer damage with a dozen kinds of exception
-        except Exception as error:
-            raise ValueError(f"{error}") from error
+        about = json.loads(str(_named(arrays, "about")))
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            found = about.get("format") if isinstance(about, dict) else None
+            raise ValueError(f"format {found} where this pytest-robust reads {FORMAT}")
+        if not isinstance(about.get("parameters"), dict) or not isinstance(about.get("notes"), list):
+            raise ValueError("it does not say by what parameters it was made")
+        canvases = _named(arrays, CANVASES)
+        if canvases.ndim != 4 or canvases.dtype != np.uint8:
+            raise ValueError("its images are no uint8 array of images")
+        made = cls(
+            tuple(str(one) for one in _named(arrays, "ids")),
+            _named(arrays, "labels").astype(np.uint16),
+            _named(arrays, "tried").astype(np.bool_),
+            _named(arrays, "success").astype(np.bool_),
+            Images.of(canvases),
+            _named(arrays, "clean"),
+            {norm: _named(arrays, f"distortion_{norm}").astype(np.float32) for norm in NORMS},
+            _named(arrays, "queries").astype(np.uint32),
+            arrays[_OPTIONAL].astype(np.uint16) if _OPTIONAL in arrays else None,
+            about["parameters"],
+            **{name: str(about.get(name, "")) for name in ("source", "source_sha256", "source_reading", "jointly")},
+            notes=tuple(str(note) for note in about["notes"]),
+        )
         made.check()
         return made
 
@@ -153,34 +148,22 @@ class Pack:
         whole += [] if self.targets is None else [self.targets]
         if any(one.shape != (count,) for one in whole) or np.any(self.success & ~self.tried):
             raise ValueError("its arrays do not fit each other")
-        if self.canvases.shape[:1] != (attacked,) or self.canvases.ndim != 4 or self.canvases.dtype != np.uint8:
-            raise ValueError("its images are no uint8 array of the attacked samples")
-        if self.clean.shape != (attacked, 32):
+        if not all(np.all(values[self.success] >= 0) for values in self.distortions.values()):
+            raise ValueError("it gives no distortion of an image that turned the source")
+        if len(set(self.ids)) < count:
+            raise ValueError("its samples do not have an id each")
+        if len(self.canvases) != attacked:
+            raise ValueError(f"its images are {len(self.canvases)} for {attacked} attacked samples")
+        if self.clean.shape != (attacked, 32) or self.clean.dtype != np.uint8:
             raise ValueError("its digests do not fit its images")
-
-
-def read_pack(path: Path) -> tuple[Pack, str]:
-    """A pack from a file, and the sha256 of that.
-
-    Raises:
-        RobustError: the file is missing, cannot be read, or is no sound pack.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RobustError(f"the pack {shown(path)} does not exist; make it by pytest-robust craft") from None
-    except OSError as error:
-        raise RobustError(f"the pack {shown(path)} cannot be read ({error.strerror}); check its permissions") from error
-    if content.startswith(b"version https://git-lfs"):
-        raise RobustError(f"the pack {shown(path)} is only a Git LFS pointer; fetch the file with `git lfs pull`")
-    try:
-        return Pack.from_bytes(content), hashlib.sha256(content).hexdigest()
-    except ValueError as error:
-        raise RobustError(
-            f"{shown(path)} is no pack of crafted images, or a damaged one ({error}); make it by pytest-robust craft"
-        ) from error
 
 
 def canvas_sha256(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The digest of one canvas, uint8 (32,)."""
     return np.frombuffer(hashlib.sha256(np.ascontiguousarray(canvas).tobytes()).digest(), np.uint8)
+
+
+def _named(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    if name not in arrays:
+        raise ValueError(f"it has no array {name!r}")
+    return arrays[name]

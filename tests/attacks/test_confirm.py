@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from pytest_robust.attacks import CarliniWagner, Crafted, ElasticNet, ProjectedGradient, Samples, confirm, craft
-from pytest_robust.attacks.distortion import sizes
 from pytest_robust.attacks.norms import Norm
 from pytest_robust.attacks.rounding import levels, most_levels, within
+from pytest_robust.metrics.distortion import sizes
 from tests.attacks.conftest import Source
 
 

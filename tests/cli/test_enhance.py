@@ -102,6 +102,23 @@ def test_a_killed_training_resumes_to_the_same_bytes(project: Path, enhance: Cal
     assert not state.exists()
 
 
+def test_an_interrupt_says_how_to_go_on(project: Path) -> None:
+    line = [sys.executable, "-m", "pytest_robust", "enhance", *NON_BLIND, "--epochs", "9999"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(line, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+    state = project / "made.onnx.training"
+    began = time.monotonic()
+    while not state.exists() and child.poll() is None:
+        assert time.monotonic() - began < 120
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate()
+    assert (child.returncode, err) == (
+        2,
+        "the training was broken off; go on from made.onnx.training with --resume\n",
+    )
+
+
 def test_mistakes_are_one_sentence(project: Path, enhance: Callable[..., Said]) -> None:
     def said(*changes: str, base: tuple[str, ...] = NON_BLIND) -> str:
         code, _, err = enhance(project, *base, *changes)
@@ -118,6 +135,8 @@ def test_mistakes_are_one_sentence(project: Path, enhance: Callable[..., Said]) 
     images, labels, _ = digits_arrays("test")
     np.savez(project / "test.npz", x=images[:20], y=labels[:20])
     assert "there is no folder or file" in said("--data", "nothing")
+    (project / "empty").mkdir()
+    assert said("--data", "empty").startswith("--data: ")
     (project / "net.yaml").write_text(SPEC.replace("{source: digits, limit: 20}", "{source: npz, path: test.npz}"))
     assert "--data is missing: name the images to train on" in said()
     (project / "net.yaml").write_text(

@@ -83,7 +83,11 @@ def test_the_size_that_a_graph_fixes_needs_not_be_said(command: Command, tmp_pat
         (["m.onnx", "--spec", "s.yaml", "--out", "fp.npz"], "name the model: MODEL.onnx, or --spec SPEC"),
         (["m.onnx", "--out", "fp.png"], "--out fp.png: a fingerprint is a .npz file"),
         (["m.onnx", "--out", "fp.npz"], "m.onnx takes images of any size: say which by --size"),
-        (["m.onnx", "--out", "fp.npz", "--size", "0"], "--size and --scale must be above 0"),
+        (["m.onnx", "--out", "fp.npz", "--size", "0"], "--size must be from 1 to 4096 pixels, and --scale above 0"),
+        (["m.onnx", "--out", "fp.npz", "--size", "100000"], "--size must be from 1 to 4096 pixels"),
+        (["m.onnx", "--out", "fp.npz", "--size", "8", "--seed", "9" * 23], "a seed of 0 or more and below 2**63"),
+        (["m.onnx", "--out", "fp.npz", "--size", "8", "--seed", str(2**63)], "of 0 or more and below 2**63"),
+        (["m.onnx", "--out", "s.npz", "--size", "8"], "the fingerprint s.npz cannot be written (it is a folder)"),
         (["m.onnx", "--out", "fp.npz", "--std", "0"], "--std: give one number or three, and a std above 0"),
         (["m.onnx", "--out", "fp.npz", "--mean", "1", "2"], "--mean: give one number or three"),
         (["m.onnx", "--out", "fp.npz", "--size", "8", "--count", "0"], "make 1 image or more"),
@@ -105,6 +109,7 @@ def test_the_size_that_a_graph_fixes_needs_not_be_said(command: Command, tmp_pat
 )  # fmt: skip
 def test_what_cannot_be_is_one_sentence(command: Command, model: Path, arguments: list[str], said: str) -> None:
     (model.parent / "s.yaml").write_text(SPEC)
+    (model.parent / "s.npz").mkdir()
     code, _, error = command(model.parent, "fingerprint", *arguments)
     assert code == 2
     assert said in error
@@ -119,7 +124,39 @@ def test_mistakes_of_the_spec_are_its_own(command: Command, model: Path) -> None
     assert "s.yaml:3:" in error
 
 
-def test_a_number_that_is_none_is_an_error_of_usage(command: Command, model: Path) -> None:
-    for text in ("1/0", "x"):
-        with pytest.raises(SystemExit):
-            command(model.parent, "fingerprint", "m.onnx", "--out", "fp.npz", "--epsilon", text)
+@pytest.mark.parametrize("text", ["1/0", "x", "nan", "inf", "1e999999999"])
+@pytest.mark.parametrize("option", ["--delta", "--epsilon", "--mean"])
+def test_a_number_that_is_none_is_an_error_of_usage(
+    command: Command, model: Path, capfd: pytest.CaptureFixture[str], option: str, text: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command(model.parent, "fingerprint", "m.onnx", "--out", "fp.npz", option, text)
+    assert ended.value.code == 2
+    assert f"argument {option}: '{text}' is no number such as 0.1 or 16/255" in capfd.readouterr().err
+
+
+def test_the_largest_seed(command: Command, model: Path) -> None:
+    options = ("--size", "12", "--seed", str(2**63 - 1), *FEW)
+    assert command(model.parent, "fingerprint", "m.onnx", "--out", "fp.npz", *options)[0] == 0
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_model_is_opened(command: Command, model: Path) -> None:
+    code, _, error = command(model.parent, "fingerprint", "none.onnx", "--size", "12", "--out", "m.onnx/fp.npz")
+    assert (code, error) == (
+        2, "the fingerprint m.onnx/fp.npz cannot be written (Not a directory); choose another place\n"
+    )  # fmt: skip
+
+
+def test_many_images_are_made_a_few_at_a_time(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_robust import models
+
+    opened, sizes = models.open_model, []
+
+    def watched(*args: object, **options: object) -> object:
+        sizes.append(options["batch_size"])
+        return opened(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(models, "open_model", watched)
+    options = ("--size", "8", "--count", "120", "--kind", "vanilla", "--iterations", "2", "--epsilon", "1")
+    assert command(model.parent, "fingerprint", "m.onnx", "--out", "fp.npz", *options)[0] == 0
+    assert sizes == [50]

@@ -140,10 +140,10 @@ def test_the_sentence_under_the_table_says_what_a_hit_is(match: str, hit: str) -
     assert brackets not in legend_of(matrix(match=match, white_box=[None] * 3))
 
 
-def test_a_picture_that_cannot_be_written_is_called_one(command: Command, tmp_path: Path) -> None:
+def test_a_heat_map_that_cannot_be_written_is_called_one(command: Command, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps(report(("pgd.transfer", matrix()))))
     code, _, err = command(tmp_path, "matrix", "r.json", "--out", "r.json/t.png")
-    assert (code, err.startswith("the picture r.json/t.png cannot be written (")) == (2, True)
+    assert (code, err.startswith("the heat map r.json/t.png cannot be written (")) == (2, True)
 
 
 def test_the_command_draws_the_one_matrix(command: Command, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pytest_robust.settings import CI_VARIABLES
 from tests.conftest import CHECKOUT
 from tests.folder import Folder
+from tests.onnx_models import weighing
 from tests.ray.conftest import needs_ray
 
 SPEC = """\
@@ -27,6 +28,7 @@ models:
     preprocess: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}
   other: {like: net, path: ../other.onnx}
   cropped: {like: net, geometry: {crop: 28}}
+  enhanced: {like: net, enhancer: {path: ../front.onnx}}
 shifts:
   - {suite: imagenet-c, corruptions: [gaussian_noise, glass_blur, snow], severities: [1, 5], table: 224}
   - {suite: scaling, mode: down_up, multiples: [0.25, 0.5, 2]}
@@ -36,6 +38,8 @@ shifts:
   - {suite: fourier, amplitude_swap: [0.5], phase_swap: [0.9]}
   - {suite: adversarial, attack: fgsm}
   - {name: fresh, dataset: {source: digits, split: train, limit: 70}}
+exclude:
+  - {model: enhanced, suite: [imagenet-c, lp-noise, fourier, adversarial, mine]}
 thresholds:
   - {min_accuracy: 0.3}
   - {where: {suite: imagenet-c}, max_drop: 0.3}
@@ -48,7 +52,8 @@ aggregates:
   - {scores: {suite: imagenet-c, metric: ece}, max: 0.2}
 golden: ../golden
 """
-"""Pixel shifts, one that changes the size, one of the user's own, views, an attack, other data, scores, aggregates."""
+"""Pixel shifts, one that changes the size, one of the user's own, views, an attack, other data, scores, an enhancer
+that gives weights, aggregates."""
 
 OWN_SHIFT = """
 import os
@@ -92,6 +97,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     models = found.path / "net.onnx", found.path / "other.onnx"
     for model, source in zip(models, ("resnet", "resnet_worse"), strict=True):
         shutil.copy(CHECKOUT / "specs" / f"{source}.onnx", model)
+    weighing(found.path / "front.onnx")
     (found.path / "conftest.py").write_text(OWN_SHIFT)
     found.spec(SPEC)
     alone(found, "--robust-update")
@@ -109,8 +115,9 @@ def expected(project: Folder) -> tuple[dict[str, Any], bytes]:
     verdicts = {cell["verdict"] for cell in found[0]["cells"]}
     assert verdicts >= {"PASS", "BELOW_FLOOR", "REGRESSED"}
     assert not verdicts & {"ERROR", "NO_GOLDEN"}
-    assert len(found[0]["cells"]) == 3 * 19
-    assert len(found[0]["aggregates"]) == 11
+    assert len(found[0]["cells"]) == 3 * 19 + 6
+    assert sum("enhancer_weights" in cell for cell in found[0]["cells"]) == 6
+    assert len(found[0]["aggregates"]) == 13
     return found
 
 
@@ -164,7 +171,7 @@ def test_shards_merged(project: Folder, expected: tuple[dict[str, Any], bytes]) 
         alone(project, f"--robust-shard={part}/2", f"--robust-report=shard{part}.json")
     merge = process(project, "pytest_robust", "merge", "shard1.json", "shard2.json", "--out=merged.json")
     assert merge.returncode == 1, merge.stderr
-    assert "2 reports, 57 cells, 11 aggregates merged" in merge.stdout
+    assert "2 reports, 63 cells, 13 aggregates merged" in merge.stdout
     compared(outcome(project, "merged"), expected)
 
 

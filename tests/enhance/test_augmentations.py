@@ -15,7 +15,6 @@ from scipy import ndimage
 from pytest_robust.enhance.augmentations import (
     HIGH_PASS,
     LOW_PASS,
-    NAMES,
     RULES,
     Augmentation,
     colour,
@@ -23,6 +22,7 @@ from pytest_robust.enhance.augmentations import (
     geometry,
     histogram,
 )
+from pytest_robust.models.augmentations import NAMES, NETWORK
 from tests.enhance.conftest import pictures
 
 BY_NAME = {one.name: one for one in RULES}
@@ -43,6 +43,7 @@ def magnitudes(one: Augmentation, count: int, raw: float) -> torch.Tensor:
 
 
 def test_there_are_fifty_in_the_order_of_the_paper() -> None:
+    assert (*(one.name for one in RULES), NETWORK) == NAMES
     assert len(NAMES) == len(set(NAMES)) == 50
     assert NAMES[:11] == (
         *("rotate", "scale", "saturation", "contrast", "sharpness", "brightness"),

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from pytest_robust.attacks import check_twin, open_victim
 from pytest_robust.data import digits_arrays
-from pytest_robust.enhance import DynTTA, export
-from pytest_robust.enhance.augmentations import NAMES, RULES
+from pytest_robust.enhance import NAMES, DynTTA, export
+from pytest_robust.enhance.augmentations import RULES
 from pytest_robust.enhance.exporting import OUTPUTS, difference, serialised
 from pytest_robust.enhance.networks import ImageToImage, _pooled, resnet18
 from pytest_robust.errors import RobustError
@@ -82,6 +82,20 @@ def test_onnxruntime_does_the_same_at_any_size_and_number(size: str) -> None:
     content = serialised(enhancer, pictures(1, 32, 32))
     for count, sides in ((1, (32, 32)), (5, (37, 50)), (3, (64, 8))):
         assert difference(enhancer, content, pictures(count, *sides, seed=count)) < 1e-5
+
+
+@pytest.mark.parametrize("size", ["small", "resnet18"])
+def test_an_image_has_the_same_bits_in_a_batch_of_any_size(size: str) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(serialised(awake(size), pictures(1, 32, 32)), options)
+    images = pictures(16, 32, 32).numpy()
+    together = session.run(None, {"pixels": images})
+    for batch in (1, 3, 5, 7):
+        for start in range(0, 14, batch):
+            part = session.run(None, {"pixels": images[start : start + batch]})
+            for name, one, other in zip(OUTPUTS, together, part, strict=True):
+                assert np.array_equal(one[start : start + batch], other), (name, batch, start)
 
 
 def test_a_file_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ t < 2 e: the own channel loses e and another gains it. At t = 2 e the lower clas
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import torch  # noqa: F401
@@ -67,6 +68,13 @@ def predicted(project: Project, cell: str) -> np.ndarray:
 
 def crafted(project: Project) -> list[str]:
     return sorted((project.path / "crafted.txt").read_text().splitlines())
+
+
+def damage(pack: Path) -> None:
+    """Change one bit of one of its images."""
+    content = bytearray(pack.read_bytes())
+    content[content.index(b"canvases.npy") + 5000] ^= 1
+    pack.write_bytes(content)
 
 
 def refused(project: Project, sentence: str, cell: str = "") -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from pytest_robust.cli import main
 from tests.onnx_models import BRIGHTEST, classifier, save
-from tests.plugin.attacked import FALLS, LABELS, SPEC, TINTS, WRITES_DOWN, cells, predicted, refused
+from tests.plugin.attacked import FALLS, LABELS, SPEC, TINTS, WRITES_DOWN, cells, damage, predicted, refused
 from tests.plugin.project import COUNT, Project
 
 
@@ -75,7 +75,7 @@ def test_a_damaged_kept_pack_is_crafted_anew(attacked: Project, crafting: list[s
     first = cells(attacked, "--robust-cache=kept")
     for path in (attacked.path / "kept" / "packs").iterdir():
         if path.suffix != ".lock":
-            path.write_bytes(path.read_bytes()[:-1] + b"x")
+            damage(path)
     for path in (attacked.path / "kept" / "cells").iterdir():
         path.unlink()
     second = cells(attacked, "--robust-cache=kept")

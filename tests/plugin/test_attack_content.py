@@ -8,10 +8,12 @@ import pytest
 
 from pytest_robust.attacks import open_victim
 from pytest_robust.cli import main
+from pytest_robust.data.mapped import Images
 from pytest_robust.engine import attacker, versions
-from pytest_robust.views.packs import Pack, canvas_sha256
+from pytest_robust.views.pack_files import read_pack, write_pack
+from pytest_robust.views.packs import canvas_sha256
 from tests.onnx_models import BRIGHTEST, classifier
-from tests.plugin.attacked import LABELS, SPEC, cells, predicted, refused
+from tests.plugin.attacked import LABELS, SPEC, cells, damage, predicted, refused
 from tests.plugin.project import COUNT, Project
 
 SHIFT = "adversarial.fgsm_linf.from_net-8"
@@ -76,17 +78,17 @@ def test_samples_that_the_source_has_wrong_here_do_not_count_as_attacked(attacke
     assert main(["craft", "specs/small.yaml", "--model", "other", "--out", "one.npz"]) == 0
     before = cells(attacked)[f"other::{OWN}"]["attack"]
     path = attacked.path / "one.npz"
-    pack = Pack.from_bytes(path.read_bytes())
+    pack, _ = read_pack(path)
     with np.load(attacked.path / "data.npz") as arrays:
         canvases = arrays["x"].copy()
     more = np.flatnonzero(~pack.tried)[:5]
     tried = pack.tried.copy()
     tried[more] = True
     clean = np.stack([canvas_sha256(one) for one in canvases])
-    canvases[pack.tried] = pack.canvases
+    canvases[pack.tried] = [*pack.canvases]
     success = pack.success | (tried & ~pack.tried)
-    made = replace(pack, tried=tried, success=success, canvases=canvases[tried], clean=clean[tried])
-    path.write_bytes(made.to_bytes())
+    made = replace(pack, tried=tried, success=success, canvases=Images.of(canvases[tried]), clean=clean[tried])
+    write_pack(path, made)
     attacked.edit("attack: fgsm", "attack: fgsm, pack: ../one.npz")
     attacked.edit("  net: {path: ../net.onnx}\n", "")
     found = cells(attacked)[f"other::{OWN}"]
@@ -108,17 +110,20 @@ def test_kept_images_are_of_one_batch_one_runtime_and_one_torch(
     attacked.edit("attack: fgsm", "attack: fgsm, batch: 7")
     assert cells(attacked)[f"net::{OWN}"]["parameters"]["batch"] == 7
     assert len(crafting) == 3
+    attacked.edit(", classes: 3", "")
+    cells(attacked)
+    assert len(crafting) == 4, "targets are chosen among the classes"
     version = versions._version
     monkeypatch.setattr(versions, "_version", lambda name: "0.1" if name == "torch" else version(name))
     cells(attacked)
-    assert len(crafting) == 4
+    assert len(crafting) == 5
 
 
 def test_a_damaged_kept_pack_is_told(attacked: Project) -> None:
     first = cells(attacked, "--robust-cache=kept")
     for path in (attacked.path / "kept" / "packs").iterdir():
         if path.suffix != ".lock":
-            path.write_bytes(path.read_bytes()[:-1] + b"x")
+            damage(path)
     for path in (attacked.path / "kept" / "cells").iterdir():
         path.unlink()
     again, third = (cells(attacked, "--robust-cache=kept") for _ in range(2))

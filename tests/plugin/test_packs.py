@@ -1,12 +1,13 @@
 """Packs of crafted images: written by `pytest-robust craft`, shown by a gate that crafts nothing."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pytest_robust.cli import main
-from pytest_robust.views.packs import Pack
+from pytest_robust.views.pack_files import read_pack, write_pack
 from tests.plugin.attacked import SPEC, WRITES_DOWN, cells, refused
 from tests.plugin.project import COUNT, Project
 
@@ -63,7 +64,7 @@ def test_a_pack_that_does_not_fit_is_refused_with_a_sentence(packed: Project, ch
         path.unlink()
         sentence = "one.npz does not exist; make it by pytest-robust craft"
     elif change == "sample":
-        path.write_bytes(Pack.from_bytes(path.read_bytes()).rows(range(COUNT - 1)).to_bytes())
+        write_pack(path, read_pack(path)[0].rows(range(COUNT - 1)))
         sentence = "lacks the sample 000299; craft it anew"
     else:
         with np.load(packed.path / "data.npz") as arrays:
@@ -76,6 +77,30 @@ def test_a_pack_that_does_not_fit_is_refused_with_a_sentence(packed: Project, ch
             sentence = "the pack was crafted on another image of 000007"
         np.savez(packed.path / "data.npz", x=images, y=labels)
     refused(packed, sentence)
+
+
+def test_of_images_made_on_the_measured_model_its_own_word_counts(packed: Project) -> None:
+    path, cell = packed.path / "one.npz", "net::adversarial.fgsm_linf.from_net-8"
+    honest = cells(packed)[cell]
+    pack, _ = read_pack(path)
+    turned, held = np.flatnonzero(pack.success), np.flatnonzero(pack.tried & ~pack.success)
+    success = pack.success.copy()
+    success[turned[:3]], success[held[:2]] = False, True
+    sizes = {norm: values.copy() for norm, values in pack.distortions.items()}
+    for values in sizes.values():
+        values[turned[:3]], values[held[:2]] = np.nan, 77
+    write_pack(path, replace(pack, success=success, distortions=sizes))
+    shown = cells(packed)[cell]
+    for key in ("correct", "accuracy", "attack"):
+        assert shown[key] == honest[key]
+    assert honest["attack"]["robust_accuracy"] == honest["accuracy"]
+    assert "2 images that turned net where the pack was made do not turn it here, and count as failed" in shown["notes"]
+    assert (
+        "3 images that did not turn net where the pack was made turn it here, and count as successes" in shown["notes"]
+    )
+    sizes["l2"][np.flatnonzero(success)[0]] = np.nan
+    with pytest.raises(ValueError, match="it gives no distortion of an image that turned the source"):
+        replace(pack, success=success, distortions=sizes).check()
 
 
 def test_a_smoke_run_shows_its_part_of_a_pack(packed: Project) -> None:
@@ -94,6 +119,27 @@ def test_craft_refuses_in_a_sentence(packed: Project, capsys: pytest.CaptureFixt
     assert main(["craft", "specs/small.yaml", *options]) == 2
     assert sentence in capsys.readouterr().err
     assert not (packed.path / "p").exists()
+
+
+def test_craft_says_where_it_cannot_write(packed: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    (packed.path / "p").write_text("a file")
+    assert main(["craft", "specs/small.yaml", "--out", "p/one.npz"]) == 2
+    assert "the pack p/one.npz cannot be written (Not a directory); choose another place" in capsys.readouterr().err
+
+
+def test_two_packs_of_one_name_are_refused(attacked: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    second = "  - {suite: adversarial, attack: fgsm, source: net, epsilons: [8], units: levels%s}\n"
+    same = SPEC % "" + second % ""
+    attacked.spec(same)
+    assert main(["craft", "specs/small.yaml", "--out", "packs"]) == 0
+    names = [f"adversarial.fgsm_linf.from_{name}-8.npz" for name in ("net", "other")]
+    assert sorted(path.name for path in (attacked.path / "packs").iterdir()) == names, "equal images share a pack"
+    attacked.spec(SPEC % "" + second % ", objective: logit")
+    assert main(["craft", "specs/small.yaml", "--out", "p"]) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"small.yaml:8:\d+: its pack adversarial.fgsm_linf.from_net-8.npz would take the place", said)
+    assert re.search(r"of specs/small.yaml:7:\d+; give one of these entries a `name:` of its own", said)
+    assert not (attacked.path / "p").exists()
 
 
 def test_craft_writes_several_packs_to_a_folder_only(attacked: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Up to so many images of each class: for a whole spec, and for a scaling alone, judged over the same images."""
+"""Up to so many images of each class: for a whole spec, and for a scaling or an attack alone."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ aggregates:
 golden: ../golden
 """
 )
+
+
+ATTACKS = """\
+format: 1
+dataset: {source: npz, path: ../data.npz, classes: 3}
+models:
+  net: {path: ../net.onnx}
+  other: {path: ../other.onnx}
+shifts:
+  - {name: few, suite: adversarial, attack: fgsm, epsilons: [8], units: levels, per_class: 20}
+  - {name: all, suite: adversarial, attack: fgsm, epsilons: [8], units: levels}
+  - {name: joint, suite: adversarial, attack: fgsm, epsilons: [8], units: levels, only: jointly_correct, per_class: 9}
+thresholds:
+  - {where: {entry: [few, all, joint]}, max_drop: 0.99}
+aggregates:
+  - {pareto: {entry: few, norm: linf}}
+"""
 
 
 @pytest.fixture
@@ -109,3 +126,32 @@ def test_a_number_per_class_is_one_or_more(biased: Project, wrong: str) -> None:
     assert biased.run("--collect-only").has(r"specs/small\.yaml:7:\d+: `per_class` ")
     biased.spec(HEAD.format(data=f", per_class: {wrong}"))
     assert biased.run("--collect-only").has(r"specs/small\.yaml:2:\d+: `per_class` ")
+
+
+def test_an_attack_on_some_stands_beside_the_accuracy_on_all(attacked: Project) -> None:
+    attacked.spec(ATTACKS)
+    cells, aggregates = report(attacked, "--robust-device=cpu")
+    with np.load(attacked.path / "out.npz") as arrays:
+        ids = {len(arrays[name]): arrays[name].tolist() for name in arrays.files if name.startswith("ids/")}
+        found = {
+            name.split("::", 1)[1]: arrays[name]
+            for name in arrays.files
+            if name.startswith(("predicted/", "labels/"))
+            if "::" in name
+        }
+    assert sorted(ids) == [27, 60, COUNT]
+    few = [ids[COUNT].index(name) for name in ids[60]]
+    labels = np.array([int(name) % 3 for name in ids[COUNT]])
+    for model in ("net", "other"):
+        clean, part, whole = (found[f"{model}::{key}"] for key in ("clean", "few.fgsm_linf-8", "all.fgsm_linf-8"))
+        np.testing.assert_array_equal(part, whole[few])
+        own = cells[f"{model}::few.fgsm_linf-8"]
+        assert own["attack"]["attacked"] == np.count_nonzero(clean[few] == labels[few])
+        assert own["clean_drop"] == pytest.approx(np.mean(clean[few] == labels[few]) - np.mean(part == labels[few]))
+    places = [ids[COUNT].index(name) for name in ids[27]]
+    jointly = (found["net::clean"] == labels)[places] & (found["other::clean"] == labels)[places]
+    assert 0 < jointly.sum() < 27
+    assert {cells[f"{model}::joint.fgsm_linf-8"]["attack"]["attacked"] for model in ("net", "other")} == {jointly.sum()}
+    accuracies = [one["accuracy"] for one in aggregates["_all::few.pareto"]["pareto"]["models"]]
+    assert accuracies == [cells[f"{model}::clean"]["accuracy"] for model in ("net", "other")]
+    assert accuracies[1] != pytest.approx(np.mean((found["other::clean"] == labels)[few])), "the part is as the whole"

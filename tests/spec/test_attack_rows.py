@@ -113,7 +113,7 @@ thresholds:
         "`l2` has no value; give one or remove the key",
         "`linf` 8 is above 1, and pixels count from 0 to 1: write 8 grey levels as 0.031",
         "`linf` 800 is above 1, and pixels count from 0 to 1: write 8 grey levels as 0.031",
-        "`l2` 30000 is more than an image of up to 16384x16384 pixels can change by, which is 28377.9: pixels count",
+        "`l2` 30000 is more than an image of up to 32x32 pixels can change by, which is 55.4256: pixels count",
         "`max_transfer` must be between 0 and 1, not -1",
     )
 
@@ -143,6 +143,63 @@ def test_a_distortion_that_no_canvas_can_reach(load: Load, refuse: Refuse, limit
     load(head + row.format("a", "linf: 1, l2: 17.3, l1: 300, l0: 300"))
     if "linf" not in limit:
         load(head + row.format("[a, b]", limit.replace("^", "")))
+
+
+@pytest.mark.parametrize(
+    ("data", "geometry", "most"),
+    [
+        ("{source: digits}", "{}", 32),
+        ("{source: digits}", "{resize: 48}", 48),
+        ("{source: digits}", "{resize: 48, crop: 40}", 40),
+        ("{source: npz, path: x}", "{crop: 40}", 40),
+        ("{source: npz, path: x}", "{resize: 48}", None),
+        ("{source: npz, path: x}", "{}", None),
+    ],
+)
+def test_a_budget_that_no_canvas_has_is_refused_where_the_size_is_known(
+    load: Load, refuse: Refuse, data: str, geometry: str, most: int | None
+) -> None:
+    spec = f"format: 1\ndataset: {data}\nmodels:\n  a: {{path: a.onnx, geometry: {geometry}}}\nshifts:\n  - %s\n"
+    values = 3 * (most or 10000) ** 2
+    for norm, largest in ((2, values**0.5), (1, values)):
+        entry = f"{{suite: adversarial, attack: %s, norm: {norm}, %s: %s}}"
+        load(spec % entry % ("fgsm", "epsilons", [largest]))
+        load(spec % entry % ("budget", "start", largest))
+        for attack, key, name in (
+            ("fgsm", "epsilons", "epsilon"),
+            ("square", "epsilons", "epsilon"),
+            ("budget", "start", "start"),
+            ("ifgsm", "step", "step"),
+        ):
+            if (attack, norm) == ("square", 1):
+                continue
+            value = largest * 1.001
+            wrong = spec % entry % (attack, key, [0.5, value] if key == "epsilons" else value)
+            if most is None:
+                load(wrong)
+                continue
+            hint = ", or set units: levels" if key == "epsilons" else ""
+            refuse(
+                wrong.replace("- {", "- ^{"),
+                f"the l{norm} {name} {value:g} is outside 0 to {largest:g}: pixels count from 0 to 1, and no change of "
+                f"{values} pixel values is larger; lower it for canvases of {most}x{most} pixels{hint}",
+            )
+
+
+def test_a_budget_is_held_against_the_canvas_of_its_source(load: Load, refuse: Refuse) -> None:
+    spec = """\
+format: 1
+dataset: {source: npz, path: x}
+models:
+  small: {path: a.onnx, geometry: {crop: 8}}
+  large: {path: b.onnx, geometry: {crop: 80}}
+shifts:
+  - {name: one, suite: adversarial, attack: fgsm, norm: 2, epsilons: [5000], units: levels, source: large,
+     size_rule: survey}
+  - ^{name: two, suite: adversarial, attack: fgsm, norm: 2, epsilons: [5000], units: levels}
+"""
+    refuse(spec, "the l2 epsilon 19.6078 is outside 0 to 13.8564: pixels count from 0 to 1, and no change of 192 pixel")
+    load(spec.replace("^", "") + "exclude: [{model: small, entry: two}]\n")
 
 
 def test_a_row_without_any_limit_names_them_all(refuse: Refuse) -> None:

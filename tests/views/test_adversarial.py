@@ -1,4 +1,4 @@
-"""Attacked samples as a data set: who is shown what, at which size; and packs as files."""
+"""Attacked samples as a data set: who is shown what, at which size."""
 
 import json
 
@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from pytest_robust.data import open_dataset
+from pytest_robust.data.mapped import Images
 from pytest_robust.errors import Mark, RobustError
 from pytest_robust.registry import catalog, default_registry
 from pytest_robust.spec.plan import AttackPlan, DatasetPlan, Geometry, ModelPlan, PathText, ShiftPlan
 from pytest_robust.views.adversarial import MID_GREY, resized
 from pytest_robust.views.base import ViewInputs
-from pytest_robust.views.packs import NORMS, Pack, canvas_sha256, read_pack
+from tests.views.made_pack import made
 
 MARK = Mark("specs/a.yaml", 3, 3)
 
@@ -23,26 +24,6 @@ def expand(**entry):
     suite = catalog()["adversarial"]
     read = suite.options.model_validate_json(json.dumps(entry), strict=True)
     return [(one.shift, one.severity, dict(one.parameters)) for one in suite.expand(read)]
-
-
-def made(images, tried, targets=None, **changed):
-    """A pack in which every attacked canvas is the clean one, inverted."""
-    count = len(images)
-    values = {
-        "ids": tuple(f"{i:06d}" for i in range(count)),
-        "labels": (np.arange(count) % 3).astype(np.uint16),
-        "tried": np.array(tried),
-        "success": np.array(tried),
-        "canvases": 255 - images[np.array(tried)],
-        "clean": np.stack([canvas_sha256(one) for one in images[np.array(tried)]]),
-        "distortions": {norm: np.arange(count, dtype=np.float32) for norm in NORMS},
-        "queries": np.arange(count, dtype=np.uint32),
-        "targets": targets,
-        "parameters": {"attack": "pgd", "epsilon": 0.1},
-        "source": "net",
-        "source_sha256": "ab" * 32,
-    }
-    return Pack(**{**values, **changed})
 
 
 @pytest.fixture
@@ -146,48 +127,16 @@ def test_a_pack_of_other_images_is_refused_where_it_is_shown(npz, images):
         shown.canvas(3, Geometry())
 
 
+def test_a_pack_of_canvases_of_another_size_is_refused(npz, images):
+    larger = Images.of(np.zeros((5, 9, 9, 3), np.uint8))
+    shown = derive(npz, made(images, [True] * 5, canvases=larger), digest="d1").dataset
+    with pytest.raises(RobustError, match=r"crafted on another image of 000000 .* another geometry"):
+        shown.canvas(0, Geometry())
+
+
 def test_a_view_without_a_run_says_how_to_see_the_images(npz):
     with pytest.raises(RobustError, match="pytest-robust craft"):
         derive(npz, None)
-
-
-@pytest.mark.parametrize("targets", [None, np.arange(5, dtype=np.uint16)])
-def test_a_pack_comes_back_from_its_bytes_and_equal_packs_have_equal_bytes(tmp_path, images, targets):
-    pack = made(images, [True, False, True, True, False], targets, notes=("one", "two"))
-    content = pack.to_bytes()
-    assert content == made(images, [True, False, True, True, False], targets, notes=("one", "two")).to_bytes()
-    (tmp_path / "a.npz").write_bytes(content)
-    read, _ = read_pack(tmp_path / "a.npz")
-    assert read.to_bytes() == content
-    assert read.parameters == {"attack": "pgd", "epsilon": 0.1}
-    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
-        assert {"ids", "labels", "clean", "success", "queries", "canvases", "about"} <= set(arrays.files)
-
-
-def test_some_rows_of_a_pack(images):
-    pack = made(images, [True, False, True, True, False]).rows([3, 1, 0])
-    assert pack.ids == ("000003", "000001", "000000")
-    assert pack.tried.tolist() == [True, False, True]
-    np.testing.assert_array_equal(pack.canvases, 255 - images[[3, 0]])
-    pack.check()
-
-
-@pytest.mark.parametrize("damage", ["cut", "no zip", "renamed"])
-def test_damaged_packs_are_refused_in_a_sentence(tmp_path, images, damage):
-    path = tmp_path / "a.npz"
-    content = made(images, [True] * 5).to_bytes()
-    damaged = {"cut": content[:-30], "no zip": b"no zip", "renamed": content.replace(b"about", b"abuot")}
-    path.write_bytes(damaged[damage])
-    with pytest.raises(RobustError, match="no pack of crafted images, or a damaged one"):
-        read_pack(path)
-    with pytest.raises(RobustError, match="does not exist; make it by pytest-robust craft"):
-        read_pack(tmp_path / "b.npz")
-
-
-def test_arrays_that_do_not_fit_are_no_pack(images):
-    for changed in ({"queries": np.zeros(4, np.uint32)}, {"canvases": images}, {"success": np.ones(5, np.bool_)}):
-        with pytest.raises(ValueError, match="its"):
-            made(images, [True, False, True, True, False], **changed).check()
 
 
 def test_the_default_of_each_attack():

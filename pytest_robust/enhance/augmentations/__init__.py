@@ -92,10 +92,4 @@ HIGH_PASS = tuple(
     for radius in frequency.RADII
 )
 RULES = (*SINGLE, *LOW_PASS, *HIGH_PASS)
-"""The 49 augmentations that are rules, in the paper's order."""
-
-NETWORK = "network"
-"""The fiftieth: a trained image-to-image network."""
-
-NAMES = (*(one.name for one in RULES), NETWORK)
-"""All 50, in the order of an enhancer's outputs `magnitudes` and `weights`."""
+"""The 49 augmentations that are rules, in the paper's order; `models.augmentations.NAMES` names the network too."""

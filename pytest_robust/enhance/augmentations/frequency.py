@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 RADII = tuple(range(1, 20))
 """The radii 0.05 to 0.95, in twentieths."""
@@ -43,9 +44,13 @@ def filter_bank(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
         low: weights of the low-pass filters of `RADII`, (N, 19).
         high: weights of the high-pass filters, (N, 19).
     """
-    disks = _disks(images).to(images.dtype)
-    inner = ((low - high) @ disks.flatten(1)).view(-1, 1, images.shape[2], images.shape[3])
-    return _filtered(images, inner + high.sum(1).view(-1, 1, 1, 1))
+    # Disks are nested: a frequency outside k of them passes the low-pass filters from the k-th on. Running sums go in
+    # one order, where ONNX Runtime's sums and products give an image other last bits in a batch of another size.
+    inner = functional.pad((low - high).flip(1).cumsum(1).flip(1), (0, 1))
+    passed = inner + high.cumsum(1)[:, -1:]
+    outside = (~_disks(images)).sum(0)
+    mask = passed.index_select(1, outside.flatten()).view(-1, 1, *outside.shape)
+    return _filtered(images, mask)
 
 
 def _filtered(images: Tensor, mask: Tensor) -> Tensor:
