@@ -23,6 +23,7 @@ from pytest_robust.data.dataset import rank
 from pytest_robust.enhance import NAMES, DynTTA, export
 from tests.cli.conftest import Said
 from tests.conftest import CHECKOUT
+from tests.interrupts import heeds_ctrl_c
 from tests.one_thread import one_thread  # noqa: F401
 
 SPEC = """\
@@ -105,14 +106,19 @@ def test_a_killed_training_resumes_to_the_same_bytes(project: Path, enhance: Cal
 def test_an_interrupt_says_how_to_go_on(project: Path) -> None:
     line = [sys.executable, "-m", "pytest_robust", "enhance", *NON_BLIND, "--epochs", "9999"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    child = subprocess.Popen(line, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        line, cwd=project, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_ctrl_c
+    )
     state = project / "made.onnx.training"
     began = time.monotonic()
     while not state.exists() and child.poll() is None:
         assert time.monotonic() - began < 120
         time.sleep(0.005)
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate()
+    try:
+        _, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert (child.returncode, err) == (
         2,
         "the training was broken off; go on from made.onnx.training with --resume\n",

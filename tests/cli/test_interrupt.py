@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.interrupts import heeds_ctrl_c
 from tests.onnx_models import BRIGHTEST, classifier
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -65,8 +67,8 @@ def folder(tmp_path: Path) -> Path:
 def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder.parent / "temporary")}
     command = [sys.executable, "-m", "pytest_robust", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": heeds_ctrl_c}
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as process:
         try:
             yield process
         finally:
