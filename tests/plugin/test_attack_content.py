@@ -87,7 +87,11 @@ def test_samples_that_the_source_has_wrong_here_do_not_count_as_attacked(attacke
     clean = np.stack([canvas_sha256(one) for one in canvases])
     canvases[pack.tried] = [*pack.canvases]
     success = pack.success | (tried & ~pack.tried)
-    made = replace(pack, tried=tried, success=success, canvases=Images.of(canvases[tried]), clean=clean[tried])
+    sizes = {norm: np.where(success, 1, values).astype(np.float32) for norm, values in pack.distortions.items()}
+    for norm, values in pack.distortions.items():
+        sizes[norm][pack.success] = values[pack.success]
+    images = Images.of(canvases[tried])
+    made = replace(pack, tried=tried, success=success, distortions=sizes, canvases=images, clean=clean[tried])
     write_pack(path, made)
     attacked.edit("attack: fgsm", "attack: fgsm, pack: ../one.npz")
     attacked.edit("  net: {path: ../net.onnx}\n", "")

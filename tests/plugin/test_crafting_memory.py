@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -67,6 +68,7 @@ def test_a_pack_is_the_same_and_the_command_tells(
 ) -> None:
     assert main(["craft", "specs/small.yaml", "--out", "plain.npz"]) == 0
     assert NOTE not in capsys.readouterr().out
+    shutil.rmtree(pgd.path / ".pytest_cache")
     starve(50, torch.OutOfMemoryError(SAID))
     assert main(["craft", "specs/small.yaml", "--out", "few.npz"]) == 0
     assert f"\n  {NOTE}\n" in capsys.readouterr().out

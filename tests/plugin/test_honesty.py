@@ -192,9 +192,9 @@ def test_an_old_report_is_never_taken_for_that_of_a_run_that_measured_nothing(pr
 def test_a_report_never_replaces_the_data(project: Project) -> None:
     project.record()
     before = (project.path / "data.npz").read_bytes()
-    run = project.run("--robust-report=data.json")
-    assert run.code == 1
-    assert run.has(r"data\.npz")
+    run = project.run("--robust-report=data.json", process=True)
+    assert run.code == 4
+    assert run.has(r"would replace .*data\.npz, which is no report's; choose another name")
     assert (project.path / "data.npz").read_bytes() == before
 
 
