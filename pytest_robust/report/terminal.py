@@ -14,7 +14,10 @@ from pytest_robust.report import chosen
 from pytest_robust.report.table import Row, change, headings, percent, scores_text, verdict_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+_GAP = 3
+"""Columns of text between two of a table."""
 
 
 def draw(table: Sequence[Row], width: int, color: bool) -> str:
@@ -30,10 +33,10 @@ def draw(table: Sequence[Row], width: int, color: bool) -> str:
     ]
     labels = ["clean", *names, "worst vs golden"]
     if len(table) > len(labels):
-        grid = _grid(["accuracy %", *labels], [[title, *cells] for title, cells in zip(titles, columns, strict=True)])
+        heads, lines = labels, [[title, *cells] for title, cells in zip(titles, columns, strict=True)]
     else:
-        grid = _grid(["accuracy %", *titles], [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)])
-    parts: list[Table | Text] = [grid]
+        heads, lines = titles, [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)]
+    parts: list[Table | Text] = list(_grids(["accuracy %", *heads], lines, width))
     for title, row in zip(titles, table, strict=True):
         parts.append(Text(f"{title}: {verdict_text(row.verdicts)}", style="red" if row.failed else "green"))
         if row.scores:
@@ -51,7 +54,7 @@ def draw_chosen(cells: Sequence[Mapping[str, Any]], width: int, color: bool) -> 
     """
     parts: list[Table | Text] = []
     for model, shifts in chosen.by_model(cells).items():
-        parts += [Text(f"{model}: mean weights of its enhancer"), _grid(chosen.HEADS, shifts)]
+        parts += [Text(f"{model}: mean weights of its enhancer"), *_grids(chosen.HEADS, shifts, width)]
     return _printed(parts, width, color)
 
 
@@ -63,6 +66,19 @@ def _printed(parts: Sequence[Table | Text], width: int, color: bool) -> str:
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
+
+
+def _grids(heads: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> Iterator[Table]:
+    """A table in as many pieces as the width demands, the first column in each; a column is never cut to fit."""
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+    first = 1
+    while first < len(heads):
+        last, taken = first + 1, widths[0] + _GAP + widths[first]
+        while last < len(heads) and taken + _GAP + widths[last] <= width:
+            taken += _GAP + widths[last]
+            last += 1
+        yield _grid([heads[0], *heads[first:last]], [[line[0], *line[first:last]] for line in lines])
+        first = last
 
 
 def _grid(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
