@@ -52,7 +52,7 @@ class Canvases:
         self.shape = first_shape(dataset, geometry)
 
     def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Those at the positions, uint8 (N, H, W, 3); see `enhance.training.Images`.
+        """Those at the positions, uint8 (N, H, W, 3); see `enhance.images.Images`.
 
         Raises:
             RobustError: one is refused, cannot be decoded, or has another size than the first.

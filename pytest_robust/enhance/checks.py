@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robust.enhance.training import Images
+    from pytest_robust.enhance.images import Images
 
 _LEAST_SIDE = 8
 """In pixels: of a smaller image the quarter has no statistics to train by."""

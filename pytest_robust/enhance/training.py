@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pytest_robust.augment import Transform
+    from pytest_robust.enhance.images import Images
     from pytest_robust.enhance.settings import Settings
 
     Progress = Callable[[int, int, float], None]
@@ -49,14 +49,6 @@ class Trained:
     enhancer: DynTTA
     rows: list[checkpoint.Row]
     difference: float
-
-
-class Images(Protocol):
-    """Canvases by position; an array uint8 (N, H, W, 3) is one."""
-
-    def __getitem__(self, positions: NDArray[np.int64], /) -> NDArray[np.uint8]:
-        """Those at the positions, uint8 (len(positions), H, W, 3), all of one size."""
-        ...
 
 
 def train(
