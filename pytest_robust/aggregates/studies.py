@@ -100,7 +100,7 @@ def _turned(plan: AggregatePlan, attacked: Attacked, results: Results) -> Any:
         if attacked.near_target is None:
             raise ValueError("the five most probable classes of the attacked images were not kept")
         return attacked.near_target
-    return turned(attacked, results.predicted, results.samples.labels)
+    return turned(results.predicted, results.samples.labels, attacked.targets)
 
 
 def _targeted(plan: AggregatePlan) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robust.attacks import rounding
+from pytest_robust.metrics.attacked import turned
 from pytest_robust.metrics.distortion import NORMS, sizes
 
 if TYPE_CHECKING:
@@ -87,5 +88,4 @@ def confirm(
 
 
 def _fooled(predicted: NDArray[np.uint16], crafted: Crafted, samples: Samples) -> NDArray[np.bool_]:
-    missed: NDArray[np.bool_] = predicted == samples.labels if samples.targets is None else predicted != samples.targets
-    return crafted.attacked & ~missed
+    return crafted.attacked & turned(predicted, samples.labels, samples.targets)

@@ -11,6 +11,7 @@ from pytest_robust.engine.origin import jointly_digest
 from pytest_robust.engine.store import Failure
 from pytest_robust.errors import RobustError
 from pytest_robust.measurement import Attacked, Measurement
+from pytest_robust.metrics.attacked import turned
 from pytest_robust.metrics.attacks import among_best
 from pytest_robust.metrics.distortion import sizes
 from pytest_robust.views.adversarial import original
@@ -105,8 +106,10 @@ def _confirmed(
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float32]]]:
     """Which attacked images turn the model that is shown them, and the distortions of all that do."""
     labels = canvases.dataset.samples.labels
-    turned = made.predicted != labels if pack.targets is None else made.predicted == pack.targets
-    success, distortions = tried & turned, {norm: values.copy() for norm, values in pack.distortions.items()}
+    success, distortions = (
+        tried & turned(made.predicted, labels, pack.targets),
+        {norm: values.copy() for norm, values in pack.distortions.items()},
+    )
     for row in np.flatnonzero(success & ~pack.success).tolist():
         here = canvases.at(range(row, row + 1))
         for norm, found in sizes(original(canvases.dataset, row)[None], here).items():

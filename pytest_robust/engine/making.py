@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robust.views.packs import NORMS, Pack, canvas_sha256
+from pytest_robust.metrics.distortion import NORMS
+from pytest_robust.views.packs import Pack, canvas_sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -55,15 +55,17 @@ class AttackSummary:
         return {norm: found.mean for norm, found in (self.success.distortions or {}).items()}
 
 
-def turned(attacked: Attacked, predicted: NDArray[np.uint16], labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """Which images turn the measured model: taken for the target, or without targets for any wrong class; shape (n,).
+def turned(
+    predicted: NDArray[np.integer], labels: NDArray[np.integer], targets: NDArray[np.integer] | None
+) -> NDArray[np.bool_]:
+    """Which images turn a model: taken for the target, or without targets for any wrong class; shape (n,).
 
     Args:
-        attacked: the attack.
-        predicted: what the measured model says of the attacked images, shape (n,).
+        predicted: what the model says of the attacked images, shape (n,).
         labels: true classes, shape (n,).
+        targets: the classes aimed at, shape (n,); None where any wrong one would do.
     """
-    hits: NDArray[np.bool_] = predicted != labels if attacked.targets is None else predicted == attacked.targets
+    hits: NDArray[np.bool_] = predicted != labels if targets is None else predicted == targets
     return hits
 
 
@@ -81,7 +83,7 @@ def summary(
     Raises:
         ValueError: there are no samples, or the measured model was attacked on images that it has wrong.
     """
-    right, tried, hits = attacked.clean == labels, attacked.tried, turned(attacked, predicted, labels)
+    right, tried, hits = attacked.clean == labels, attacked.tried, turned(predicted, labels, attacked.targets)
     counted = tried & right
     made = {norm: attacked.distortions[norm].astype(np.float64) for norm in ("linf", "l2", "l1", "l0")}
     own = attack_success(tried if transfer else right, tried, attacked.success, made)

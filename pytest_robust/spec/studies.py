@@ -31,16 +31,13 @@ def transfer_drafts(rules: Rules, row: TransferRow, node: Node, at: Node) -> lis
         at: where its `transfer` stands.
 
     Returns:
-        None after a problem.
+        No draft after a problem.
     """
     what, names = row.transfer, rules.matrix.models
     found = _attacks(rules, what, at)
     if found is None:
         return []
-    entry, columns = found
-    models = rules.models(what.model, at, columns)
-    if len(models) < len(set(what.model)):
-        return []
+    entry, columns, models = found
     pairs: dict[tuple[str, int], list[int]] = {}
     for model in models:
         for column in columns:
@@ -76,10 +73,7 @@ def pareto_drafts(rules: Rules, row: ParetoRow, node: Node, at: Node) -> list[Dr
     found = _attacks(rules, what, at)
     if found is None:
         return []
-    entry, columns = found
-    models = rules.models(what.model, at, columns)
-    if len(models) < len(set(what.model)):
-        return []
+    entry, columns, models = found
     own = {
         model: [column for column in columns if source_of(rules.matrix.columns[column], names[model]) == names[model]]
         for model in models
@@ -111,17 +105,28 @@ def pareto_drafts(rules: Rules, row: ParetoRow, node: Node, at: Node) -> list[Dr
     return [rules.draft(row, node, "pareto", f"{entry}.pareto", list(own), members, options)]
 
 
-def _attacks(rules: Rules, what: AttackSpec, at: Node) -> tuple[str, list[int]] | None:
-    """The entry, and its columns of the severity that the row chooses; None after a problem."""
+def _attacks(rules: Rules, what: AttackSpec, at: Node) -> tuple[str, list[int], list[int]] | None:
+    """The entry, its columns of the severity that the row chooses, and the models to compare; None after a problem."""
+    columns = _columns(rules, what, at)
+    if columns is None:
+        return None
+    models = rules.models(what.model, at, columns)
+    if len(models) < len(set(what.model)):
+        return None
+    return rules.matrix.columns[columns[0]].entry, columns, models
+
+
+def _columns(rules: Rules, what: AttackSpec, at: Node) -> list[int] | None:
+    """The entry's columns of the severity that the row chooses; None after a problem."""
     scope = rules.scope(ADVERSARIAL, what.entry, at)
     if scope is None:
         return None
     if what.severity is None:
-        return scope.entry, list(scope.columns)
+        return list(scope.columns)
     severities = {column: rules.matrix.columns[column].severity for column in scope.columns}
     columns = [column for column, severity in severities.items() if severity == what.severity]
     if columns:
-        return scope.entry, columns
+        return columns
     if rules.matrix.complete:
         shown = severity_text(what.severity)
         hint = did_you_mean(shown, map(severity_text, severities.values()))

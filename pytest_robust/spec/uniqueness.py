@@ -23,7 +23,7 @@ def uniqueness_drafts(rules: Rules, row: UniquenessRow, node: Node, at: Node) ->
         at: where its `uniqueness` stands.
 
     Returns:
-        None after a problem.
+        No draft after a problem.
     """
     what = row.uniqueness
     scope = rules.scope(FINGERPRINT, what.entry, at)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_robust.data.mapped import Images
+from pytest_robust.metrics.distortion import NORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_robust.spec.plan import Json
 
 FORMAT = 1
-NORMS = ("l0", "l1", "l2", "linf")
 CANVASES = "canvases"
 _OPTIONAL = "targets"
 

@@ -61,7 +61,7 @@ def test_targets() -> None:
     aimed = replace(ATTACKED, targets=targets, near_target=near)
     found = summary(aimed, PREDICTED, LABELS, transfer=True)
     # 0 and 3 are taken for the target; 1 is taken for another class
-    assert turned(aimed, PREDICTED, LABELS)[:5].tolist() == [True, False, False, True, False]
+    assert turned(PREDICTED, LABELS, aimed.targets)[:5].tolist() == [True, False, False, True, False]
     assert (found.transfer, found.top1, found.top5) == (Share(2, 5), Share(2, 5), Share(4, 5))
     assert summary(aimed, PREDICTED, LABELS, transfer=False).transfer is None
 
