@@ -106,10 +106,8 @@ def _confirmed(
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float32]]]:
     """Which attacked images turn the model that is shown them, and the distortions of all that do."""
     labels = canvases.dataset.samples.labels
-    success, distortions = (
-        tried & turned(made.predicted, labels, pack.targets),
-        {norm: values.copy() for norm, values in pack.distortions.items()},
-    )
+    success = tried & turned(made.predicted, labels, pack.targets)
+    distortions = {norm: values.copy() for norm, values in pack.distortions.items()}
     for row in np.flatnonzero(success & ~pack.success).tolist():
         here = canvases.at(range(row, row + 1))
         for norm, found in sizes(original(canvases.dataset, row)[None], here).items():
