@@ -7,7 +7,7 @@ ResNet-20 on CIFAR-10. Rounds alternate between the two; the median and the rang
 seconds, with the fastest of each, the queries per image (Foolbox's counted at the twin; its last look included), and
 what both reach before rounding: a ratio means nothing unless our success is as high and our distortion no larger.
 `pgd-10 (stop)` leaves out samples that have succeeded, which Foolbox cannot. `cw 4 x 50` is equal work; with `(abort)`
-every sample's descents end for themselves, and Foolbox's for a whole batch. Confirmation by ONNX Runtime, which Foolbox
+every sample's descents and search end for themselves, and Foolbox's descents for a whole batch. Confirmation by ONNX Runtime, which Foolbox
 has not, is left out. Wants foolbox.
 """
 

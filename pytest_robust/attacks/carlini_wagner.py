@@ -32,6 +32,7 @@ class CarliniWagner(Search):
     """
 
     name: ClassVar[str] = "cw"
+    settles: ClassVar[bool] = True
 
     def _start(self, clean: Tensor) -> Sequence[Tensor]:
         w = ((2 * clean - 1) * _INSIDE).arctanh()

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from pytest_robust.attacks.goal import Problem
 
-_PROGRESS = 0.9999
-_CHECKS = 10
+_PROGRESS = 0.99
+_TENTH = 10
+_KNOWN = 2.0
+_CURVED = 2.0
 
 
 class Iterate(NamedTuple):
@@ -29,7 +31,7 @@ class Iterate(NamedTuple):
         pixels: shape (N, 3, H, W).
         size: what a success is judged by, shape (N,).
         reached: whether it is one, bool, shape (N,).
-        loss: what the descent lowers, shape (N,).
+        loss: what the descent lowers, shape (N,); at the clean image the constant times what the goal is away.
     """
 
     pixels: Tensor
@@ -76,12 +78,13 @@ class Descents:
         rows: which samples they are, int64.
         constant: of the descent.
         low: the largest constant that failed, 0 without one.
-        high: the smallest that succeeded, infinite without one.
+        high: the smallest that is known or thought to succeed, infinite without one.
         finished: how many descents are behind, int64.
         step: steps of this descent that are behind, int64.
-        found: whether it had a success, bool.
-        least: loss of it so far.
-        before: the same at the last check.
+        success: the last of them that had a success, -1 without one, int64.
+        total: sum of its losses in the tenth that runs.
+        before: the same of the tenth before.
+        away: how far the goal is from the clean image.
     """
 
     rows: Tensor
@@ -90,43 +93,61 @@ class Descents:
     high: Tensor
     finished: Tensor
     step: Tensor
-    found: Tensor
-    least: Tensor
+    success: Tensor
+    total: Tensor
     before: Tensor
+    away: Tensor
 
     @classmethod
     def first(cls, count: int, constant: float, device: torch.device) -> Descents:
         """All samples at the beginning of their first descent."""
         rows, low = torch.arange(count, device=device), torch.zeros(count, device=device)
-        high, least, before = (torch.full_like(low, torch.inf) for _ in range(3))
-        finished, step = torch.zeros_like(rows), torch.zeros_like(rows)
-        return cls(rows, low + constant, low, high, finished, step, rows < 0, least, before)
+        high, before = torch.full_like(low, torch.inf), torch.full_like(low, torch.inf)
+        finished, step, success = torch.zeros_like(rows), torch.zeros_like(rows), torch.full_like(rows, -1)
+        total, away = torch.zeros_like(low), torch.zeros_like(low)
+        return cls(rows, low + constant, low, high, finished, step, success, total, before, away)
 
-    def take(self, shown: Iterate, iterations: int, abort_early: bool) -> Tensor:
+    def take(self, shown: Iterate, iterations: int, tenth: int) -> Tensor:
         """Count a step, and tell whose descents end with it, as int64 positions.
 
-        The least loss of a tenth is compared, and not that of its last step, which may be a swing of the optimiser.
+        They end after `iterations` steps, or after a tenth whose mean loss is above 0.99 times that of the one before:
+        the mean, since single losses swing with the optimiser.
+
+        Args:
+            shown: by this step.
+            iterations: steps of a whole descent.
+            tenth: steps of a tenth; `iterations` for none.
         """
-        self.found = self.found | shown.reached
-        ended = self.step == iterations - 1
-        if abort_early:
-            self.least = torch.minimum(self.least, shown.loss)
-            checked = self.step % -(-iterations // _CHECKS) == 0
-            ended |= checked & ~(self.least <= _PROGRESS * self.before)
-            self.before = torch.where(checked, self.least, self.before)
+        self.success = torch.where(shown.reached, self.step, self.success)
+        self.away = torch.where(self.step == 0, shown.loss / self.constant, self.away)
+        self.total = torch.where(self.step % tenth == 0, 0, self.total) + shown.loss
         self.step = self.step + 1
+        checked = self.step % tenth == 0
+        ended = (self.step == iterations) | (checked & ~(self.total <= _PROGRESS * self.before))
+        self.before = torch.where(checked, self.total, self.before)
         return ended.nonzero().squeeze(1)
 
-    def restart(self, ended: Tensor) -> None:
-        """Give those at the positions `ended` their next constant."""
-        constant, found = self.constant[ended], self.found[ended]
+    def restart(self, ended: Tensor, last: int, sizes: Tensor | None) -> None:
+        """Give those at the positions `ended` their next constant.
+
+        Args:
+            ended: int64, shape (M,).
+            last: a constant is enough whose descent had a success in its last so many steps.
+            sizes: of the smallest success of each, squared L2 norms of shape (M,), to leave out constants far above
+                what these need; or None.
+        """
+        constant, success = self.constant[ended], self.success[ended]
+        found = (success >= 0) & (success >= self.step[ended] - last)
         low = torch.where(found, self.low[ended], constant)
         high = torch.where(found, constant, self.high[ended])
+        if sizes is not None:
+            # Of a linear margin the nearest success d is where c * away = d . grad |d|^2 = 2 |d|^2.
+            enough = _CURVED * 2 * sizes / self.away[ended]
+            high = torch.where(enough > low, torch.minimum(high, enough), high)
         self.low[ended], self.high[ended] = low, high
-        self.constant[ended] = torch.where(high.isinf(), constant * 10, (low + high) / 2)
+        self.constant[ended] = torch.minimum(constant * 10, (low + high) / 2)
         self.finished[ended] += 1
-        self.step[ended], self.found[ended] = 0, False
-        self.least[ended] = self.before[ended] = torch.inf
+        self.step[ended], self.success[ended], self.before[ended] = 0, -1, torch.inf
 
     def part(self, kept: Tensor) -> Descents:
         """Those at the positions `kept`."""
@@ -143,7 +164,8 @@ class Search(ABC):
         learning_rate: of a descent.
         search_steps: how many constants are tried.
         initial_constant: the first.
-        abort_early: at every tenth of a descent a sample stops whose least loss is above 0.9999 times that of before.
+        abort_early: end what no longer pays: a descent after a tenth (of at least 10 steps) that lowers its mean loss
+            by less than 1 %; and what `settles` says. Without it every search is the paper's, to its last step.
     """
 
     confidence: float = 0.0
@@ -154,6 +176,13 @@ class Search(ABC):
     abort_early: bool = True
     shows: ClassVar[int] = 1
     """How often a step shows a sample to the victim."""
+    settles: ClassVar[bool] = False
+    """Whether descents come to rest at the least loss, of which a squared L2 norm is the constant's counterweight.
+
+    If so, and to abort early, a constant is enough only where the goal is reached in the last tenth: an optimiser's
+    first steps overshoot it at any constant. Constants above twice what a linear margin would need are left out, and a
+    search ends as soon as its constant is known within a factor of two.
+    """
 
     def __call__(self, problem: Problem) -> Found:
         """Attack a batch; where nothing succeeds the clean image is given back.
@@ -166,19 +195,24 @@ class Search(ABC):
             raise RobustError(f"the search for the constant was given {given}: both must be positive")
         best = Best(problem.pixels)
         at = Descents.first(len(best.size), self.initial_constant, best.size.device)
+        tenth = max(-(-self.iterations // 10), _TENTH) if self.abort_early else self.iterations
+        quick = self.abort_early and self.settles
         state = self._start(problem.pixels)
         while len(at.rows):
             shown, state = self._step(problem, at, state)
             best.queries[at.rows] += self.shows
             best.offer(at.rows, shown)
-            ended = at.take(shown, self.iterations, self.abort_early)
+            ended = at.take(shown, self.iterations, tenth)
             if not len(ended):
                 continue
-            at.restart(ended)
+            at.restart(ended, *((tenth, best.size[at.rows[ended]]) if quick else (self.iterations, None)))
             for one, new in zip(state, self._start(problem.pixels[ended]), strict=True):
                 one[ended] = new
-            kept = (at.finished < self.search_steps).nonzero().squeeze(1)
-            if len(kept) < len(at.rows):
+            over = at.finished >= self.search_steps
+            if quick:
+                over |= at.high <= _KNOWN * at.low
+            if over.any():
+                kept = (~over).nonzero().squeeze(1)
                 problem, at, state = problem.rows(kept), at.part(kept), [one[kept] for one in state]
         return Found(best.pixels, best.size.isfinite(), best.queries.cpu())
 

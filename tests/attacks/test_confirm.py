@@ -136,7 +136,7 @@ def test_what_the_twin_missed_is_shown_once_and_may_still_count() -> None:
 @pytest.mark.parametrize(
     "attack",
     [
-        CarliniWagner(iterations=50, learning_rate=0.05, search_steps=4, initial_constant=1),
+        CarliniWagner(iterations=50, learning_rate=0.05, search_steps=4, initial_constant=1, abort_early=False),
         ElasticNet(iterations=50, learning_rate=0.05, search_steps=4, initial_constant=1),
     ],
     ids=lambda attack: attack.name,

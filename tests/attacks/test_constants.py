@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from pytest_robust.attacks import CarliniWagner
 from pytest_robust.attacks.constants import Best, Descents, Iterate, Search
 from pytest_robust.attacks.goal import Problem
-from tests.attacks.linear import linear, problem
+from tests.attacks.linear import linear, problem, weights
 
 
 def test_ten_times_until_the_first_success_then_bisection() -> None:
@@ -48,9 +50,9 @@ def test_a_sample_goes_on_beside_others_at_steps_of_their_own() -> None:
             return Iterate(problem.pixels, loss, fails, loss), [torch.where(at.rows == 0, loss, loss * 0.9)]
 
     found = ByHand(iterations=40, search_steps=2)(problem(linear(), 2))
-    assert log[0] == [(constant, step) for constant in (0.01, 0.1) for step in range(5)]
+    assert log[0] == [(constant, step) for constant in (0.01, 0.1) for step in range(20)]
     assert log[1] == [(constant, step) for constant in (0.01, 0.1) for step in range(40)]
-    assert found.queries.tolist() == [10, 80]
+    assert found.queries.tolist() == [40, 80]
     assert not found.reached.any()
 
 
@@ -64,24 +66,104 @@ def test_only_smaller_successes_are_kept() -> None:
     assert best.size.tolist() == [4, torch.inf, 5]
 
 
-def ends(losses: list[float]) -> int | None:
-    """After which step a descent of up to 40 ends, checked at every fourth."""
-    at, fails = Descents.first(1, 1.0, torch.device("cpu")), torch.tensor([False])
+def ends(losses: list[float], tenth: int = 4) -> int | None:
+    """After which step a descent of up to 40 ends."""
+    at = Descents.first(1, 1.0, torch.device("cpu"))
     for step, loss in enumerate(losses):
-        if len(at.take(Iterate(torch.zeros(1, 1, 1, 1), torch.ones(1), fails, torch.tensor([loss])), 40, True)):
+        if len(at.take(shown(loss, [False]), 40, tenth)):
             return step
     return None
 
 
+def shown(loss: float, reached: list[bool]) -> Iterate:
+    count = len(reached)
+    return Iterate(torch.zeros(count, 1, 1, 1), torch.ones(count), torch.tensor(reached), torch.full((count,), loss))
+
+
 def test_a_descent_ends_with_a_tenth_in_which_nothing_got_better() -> None:
-    assert ends([2.0] * 9) == 4
-    assert ends([8.0 - step for step in range(8)]) is None
-    assert ends([5.0, 4, 6, 6, 6, 3, 6, 6, 6, 6]) is None, "the least of a tenth counts, not its last"
-    assert ends([5.0, 4, 6, 6, 6, 4, 6, 6, 6]) == 8
+    assert ends([2.0] * 9) == 7
+    assert ends([8.0 - step / 2 for step in range(16)]) is None
+    assert ends([5.0, 4, 6, 6, 3, 3, 6, 8, 3, 3, 6, 7.7]) is None, "the mean of a tenth counts, not its last or least"
+    assert ends([5.0, 4, 6, 6, 3, 3, 6, 8, 3, 3, 6, 7.9]) == 11, "by a hundredth at least"
+    assert ends([2.0] * 40, tenth=40) == 39
 
 
 def test_each_sample_is_checked_at_tenths_of_its_own_descent() -> None:
     at = Descents.first(3, 1.0, torch.device("cpu"))
-    at.step, at.before = torch.tensor([5, 4, 39]), torch.ones(3)
-    stuck = Iterate(torch.zeros(3, 1, 1, 1), torch.ones(3), torch.zeros(3, dtype=torch.bool), torch.ones(3))
-    assert at.take(stuck, 40, True).tolist() == [1, 2]
+    at.step, at.before, at.total = torch.tensor([5, 3, 39]), torch.ones(3), torch.ones(3)
+    assert at.take(shown(1.0, [False] * 3), 40, 4).tolist() == [1, 2]
+
+
+class ByHand(Search):
+    """Every loss is as far below the last as in a descent that goes well, and a success as large as told."""
+
+    settles = True
+    size = 1.0
+    away = 1000.0
+
+    def _start(self, clean: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.full((len(clean),), self.away)]
+
+    def _step(self, problem: Problem, at: Descents, state: Any) -> tuple[Iterate, Any]:
+        (loss,) = state
+        size = torch.full_like(loss, self.size)
+        return Iterate(problem.pixels, size, self.reaches(at), loss * at.constant), [loss * 0.9]
+
+    def reaches(self, at: Descents) -> torch.Tensor:
+        """Whether this step is a success."""
+        self.tried.setdefault(at.finished[0].item(), at.constant[0].item())
+        return at.constant >= self.needed
+
+    tried: dict[float, float]
+    needed: float
+
+
+def tried(search: type[ByHand], **options: Any) -> list[float]:
+    search.tried = {}
+    search(iterations=40, initial_constant=0.01, search_steps=9, **options)(problem(linear(), 1))
+    return list(search.tried.values())
+
+
+def test_the_search_ends_where_the_constant_is_known_within_a_factor_of_two() -> None:
+    class Steep(ByHand):
+        needed, size = 0.4, 1e6
+
+    assert tried(Steep) == pytest.approx([0.01, 0.1, 1, 0.55, 0.325])
+    assert len(tried(Steep, abort_early=False)) == 9
+
+
+def test_a_constant_is_enough_only_where_its_descent_ends_at_the_goal() -> None:
+    class Overshoots(ByHand):
+        """Any constant passes the goal at first, and one of 4 stays there."""
+
+        needed, size = 4.0, 1e6
+
+        def reaches(self, at: Descents) -> torch.Tensor:
+            return super().reaches(at) | (at.step < 5)
+
+    assert tried(Overshoots) == pytest.approx([0.01, 0.1, 1, 10, 5.5, 3.25])
+    assert tried(Overshoots, abort_early=False)[1:3] == pytest.approx([0.005, 0.0025]), "the rule of the paper"
+
+
+def test_constants_far_above_what_a_linear_margin_needs_are_left_out() -> None:
+    """A success of squared length 2, the goal 1,000 away: 2 * 2 / 1000 is what a linear margin needs."""
+
+    class Near(ByHand):
+        needed, size = 0.003, 2.0
+
+    assert tried(Near) == pytest.approx([0.01, 0.004, 0.002])
+    assert tried(Near, abort_early=False)[:3] == pytest.approx([0.01, 0.005, 0.0025])
+
+
+def test_the_constant_of_a_linear_margin_is_what_the_rule_takes_it_for() -> None:
+    """Half of it fails and twice of it succeeds, by descents that end."""
+    attack = CarliniWagner(iterations=400, learning_rate=0.003, search_steps=1, abort_early=False)
+    one = problem(linear(), 1)
+    model = torch.from_numpy(weights(linear())).float()
+    away = float(one.goal.gap(one.victim(one.pixels)))
+    needed = 2 * away / float((model[0] - model[1]).square().sum())
+    assert not replace(attack, initial_constant=needed / 2)(one).reached.any()
+    found = replace(attack, initial_constant=needed * 2)(one)
+    assert found.reached.all()
+    least = float((found.pixels - one.pixels).square().sum())
+    assert 2 * least / away == pytest.approx(needed, rel=0.03)

@@ -140,9 +140,16 @@ def test_the_elastic_net_is_the_same(foolbox: Any, digits: Source) -> None:
     torch.testing.assert_close(mine.distances, other.distances, rtol=0.05, atol=0)
 
 
-def test_with_early_aborts_ours_is_not_weaker(foolbox: Any, digits: Source) -> None:
-    oracle = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=3, steps=60, stepsize=0.05, initial_const=1)
-    mine = ours(digits, CarliniWagner(0.0, 60, 0.05, 3, 1.0), "l2", 8)
+@pytest.mark.parametrize(
+    ("search_steps", "steps", "rate", "constant"), [(3, 60, 0.05, 1.0), (4, 30, 0.03, 0.1), (3, 25, 0.03, 1.0)]
+)
+def test_with_early_aborts_ours_is_not_weaker(
+    foolbox: Any, digits: Source, search_steps: int, steps: int, rate: float, constant: float
+) -> None:
+    oracle = foolbox.attacks.L2CarliniWagnerAttack(
+        binary_search_steps=search_steps, steps=steps, stepsize=rate, initial_const=constant
+    )
+    mine = ours(digits, CarliniWagner(0.0, steps, rate, search_steps, constant), "l2", 8)
     other = theirs(foolbox, digits, oracle, None, "l2", 8)
     assert mine.rate >= other.rate
-    assert mine.median <= 1.03 * other.median
+    assert mine.median <= 1.02 * other.median
