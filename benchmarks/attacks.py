@@ -5,10 +5,10 @@
 The demonstration's ResNet on digits, and with --data ($PYTEST_ROBUST_DATA, or shared/data beside the checkout) a
 ResNet-20 on CIFAR-10. Rounds alternate between the two; the median and the range of their ratios are shown, of CPU
 seconds, with the fastest of each, the queries per image (Foolbox's counted at the twin; its last look included), and
-what both reach before rounding: a ratio means nothing unless our success is as high and our distortion no larger.
-`pgd-10 (stop)` leaves out samples that have succeeded, which Foolbox cannot. `cw 4 x 50` is equal work; with `(abort)`
-every sample's descents and search end for themselves, and Foolbox's descents for a whole batch. Confirmation by ONNX Runtime, which Foolbox
-has not, is left out. Wants foolbox.
+what both reach before rounding: a ratio means nothing unless our success is as high and our distortion no larger, but
+for 2 %. `pgd-10 (stop)` leaves out samples that have succeeded, which Foolbox cannot. `cw 4 x 50` is equal work; with
+`(abort)` every sample's descents and search end for themselves, and Foolbox's descents for a whole batch. Confirmation
+by ONNX Runtime, which Foolbox has not, is left out. Wants foolbox.
 """
 
 from __future__ import annotations
