@@ -32,6 +32,7 @@ class CarliniWagner(Search):
     """
 
     name: ClassVar[str] = "cw"
+    known: ClassVar[float] = 2.0
     settles: ClassVar[bool] = True
 
     def _start(self, clean: Tensor) -> Sequence[Tensor]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _PROGRESS = 0.99
 _TENTH = 10
-_KNOWN = 2.0
 _CURVED = 2.0
 
 
@@ -165,7 +164,8 @@ class Search(ABC):
         search_steps: how many constants are tried.
         initial_constant: the first.
         abort_early: end what no longer pays: a descent after a tenth (of at least 10 steps) that lowers its mean loss
-            by less than 1 %; and what `settles` says. Without it every search is the paper's, to its last step.
+            by less than 1 %, and a search where its constant is `known`; and what `settles` says. Without it every
+            search is the paper's, to its last step.
     """
 
     confidence: float = 0.0
@@ -176,12 +176,13 @@ class Search(ABC):
     abort_early: bool = True
     shows: ClassVar[int] = 1
     """How often a step shows a sample to the victim."""
+    known: ClassVar[float] = 1.1
+    """A search may end where the smallest constant that succeeds is at most so many times one that fails."""
     settles: ClassVar[bool] = False
     """Whether descents come to rest at the least loss, of which a squared L2 norm is the constant's counterweight.
 
     If so, and to abort early, a constant is enough only where the goal is reached in the last tenth: an optimiser's
-    first steps overshoot it at any constant. Constants above twice what a linear margin would need are left out, and a
-    search ends as soon as its constant is known within a factor of two.
+    first steps overshoot it at any constant; and constants above twice what a linear margin would need are left out.
     """
 
     def __call__(self, problem: Problem) -> Found:
@@ -209,8 +210,8 @@ class Search(ABC):
             for one, new in zip(state, self._start(problem.pixels[ended]), strict=True):
                 one[ended] = new
             over = at.finished >= self.search_steps
-            if quick:
-                over |= at.high <= _KNOWN * at.low
+            if self.abort_early:
+                over |= at.high <= self.known * at.low
             if over.any():
                 kept = (~over).nonzero().squeeze(1)
                 problem, at, state = problem.rows(kept), at.part(kept), [one[kept] for one in state]

@@ -97,7 +97,7 @@ def test_each_sample_is_checked_at_tenths_of_its_own_descent() -> None:
 class ByHand(Search):
     """Every loss is as far below the last as in a descent that goes well, and a success as large as told."""
 
-    settles = True
+    settles, known = True, 2.0
     size = 1.0
     away = 1000.0
 
