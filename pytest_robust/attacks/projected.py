@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pytest_robust.attacks import norms
-from pytest_robust.attacks.goal import Found
+from pytest_robust.attacks.goal import Found, keep
 from pytest_robust.errors import RobustError
 from pytest_robust.shifts.lp_sampling import lp_noise
 
@@ -71,22 +71,20 @@ class ProjectedGradient:
         reached, queries = torch.zeros_like(rows, dtype=torch.bool), torch.full_like(rows, self.iterations + 1)
         for taken in range(self.iterations):
             gradient, here = problem.climb(pixels, self.objective)
-            if not self.stop_early and here.all():
-                # No copy: the next step makes its pixels anew.
-                kept, reached = pixels, here
+            if not self.stop_early:
+                # No copy where all succeed: the next step makes its pixels anew.
+                kept, reached = pixels if here.all() else keep(here, pixels, kept), reached | here
             elif here.any():
-                kept[rows[here]], reached[rows[here]] = pixels[here], True
-                if self.stop_early:
-                    queries[rows[here]] = taken + 1
-                    going = (~here).nonzero().squeeze(1)
-                    problem, rows, pixels, gradient = problem.rows(going), rows[going], pixels[going], gradient[going]
-                    step, epsilon = step[going], epsilon[going]
-                    box = box and (box[0][going], box[1][going])
-                    if not len(going):
-                        return Found(kept, reached, queries.cpu())
+                kept[rows[here]], reached[rows[here]], queries[rows[here]] = pixels[here], True, taken + 1
+                going = (~here).nonzero().squeeze(1)
+                problem, rows, pixels, gradient = problem.rows(going), rows[going], pixels[going], gradient[going]
+                step, epsilon = step[going], epsilon[going]
+                box = box and (box[0][going], box[1][going])
+                if not len(going):
+                    return Found(kept, reached, queries.cpu())
             # Gradients come in the layout of the network: with the pixels first the result keeps theirs, and one step
             # of all is between layouts.
-            moved = pixels + norms.unit(gradient, self.norm).mul_(step)
+            moved = pixels.addcmul(norms.unit(gradient, self.norm), step)
             if box:
                 pixels = moved.clamp_(*box)
                 continue

@@ -32,7 +32,7 @@ def pair_drafts(
         at: where `what` stands.
 
     Returns:
-        None after a problem.
+        It, or nothing after a problem, which `rules` then holds.
     """
     scope = rules.scope(what.suite, what.entry, at)
     first = rules.model(what.model, at.get("model") or at)
