@@ -155,6 +155,13 @@ def test_constants_far_above_what_a_linear_margin_needs_are_left_out() -> None:
     assert tried(Near, abort_early=False)[:3] == pytest.approx([0.01, 0.005, 0.0025])
 
 
+def test_a_constant_that_failed_is_believed_before_a_linear_margin() -> None:
+    class Bent(ByHand):
+        needed, size = 0.4, 2.0
+
+    assert tried(Bent) == pytest.approx([0.01, 0.1, 1, 0.55, 0.325])
+
+
 def test_the_constant_of_a_linear_margin_is_what_the_rule_takes_it_for() -> None:
     """Half of it fails and twice of it succeeds, by descents that end."""
     attack = CarliniWagner(iterations=400, learning_rate=0.003, search_steps=1, abort_early=False)
