@@ -161,7 +161,7 @@ class Search(ABC):
         confidence: kappa, by how much the wanted logit must lead.
         iterations: steps of a descent.
         learning_rate: of a descent.
-        search_steps: how many constants are tried.
+        search_steps: how many constants are tried at most.
         initial_constant: the first.
         abort_early: end what no longer pays: a descent after a tenth (of at least 10 steps) that lowers its mean loss
             by less than 1 %, and a search where its constant is `known`; and what `settles` says. Without it every

@@ -82,7 +82,7 @@ class AdversarialOptions(BaseModel):
     )
     start: Given[_Positive] = Field(None, description="budget: the first budget that is tried; default 0.02 of 0 to 1.")
     attempts: Count = Field(9, description="budget: how many budgets are tried per image.")
-    search_steps: Count = Field(9, description="cw, ead: how many constants are tried.")
+    search_steps: Count = Field(9, description="cw, ead: how many constants are tried at most.")
     learning_rate: _Positive = Field(1e-3, description="cw, ead: of the descent.")
     initial_constant: _Positive = Field(0.01, description="cw, ead: weight of the goal at first.")
     beta: _Positive = Field(1e-3, description="ead: weight of the L1 norm.")
