@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from pytest_robust.attacks.goal import Problem
 
 _PROGRESS = 0.99
-_TENTH = 10
+_SHORTEST = 10
+"""Steps of a tenth at least: Adam's mean remembers about as many, and over fewer a swing looks like progress."""
+
 _CURVED = 2.0
+"""How much above a linear margin's constant one may still be needed: margins of networks are not linear."""
 
 
 class Iterate(NamedTuple):
@@ -196,8 +199,9 @@ class Search(ABC):
             raise RobustError(f"the search for the constant was given {given}: both must be positive")
         best = Best(problem.pixels)
         at = Descents.first(len(best.size), self.initial_constant, best.size.device)
-        tenth = max(-(-self.iterations // 10), _TENTH) if self.abort_early else self.iterations
+        tenth = max(-(-self.iterations // 10), _SHORTEST) if self.abort_early else self.iterations
         quick = self.abort_early and self.settles
+        last = tenth if quick else self.iterations
         state = self._start(problem.pixels)
         while len(at.rows):
             shown, state = self._step(problem, at, state)
@@ -206,7 +210,7 @@ class Search(ABC):
             ended = at.take(shown, self.iterations, tenth)
             if not len(ended):
                 continue
-            at.restart(ended, *((tenth, best.size[at.rows[ended]]) if quick else (self.iterations, None)))
+            at.restart(ended, last, best.size[at.rows[ended]] if quick else None)
             for one, new in zip(state, self._start(problem.pixels[ended]), strict=True):
                 one[ended] = new
             over = at.finished >= self.search_steps

@@ -94,7 +94,7 @@ def test_each_sample_is_checked_at_tenths_of_its_own_descent() -> None:
     assert at.take(shown(1.0, [False] * 3), 40, 4).tolist() == [1, 2]
 
 
-class ByHand(Search):
+class Falling(Search):
     """Every loss is as far below the last as in a descent that goes well, and a success as large as told."""
 
     settles, known = True, 2.0
@@ -118,14 +118,14 @@ class ByHand(Search):
     needed: float
 
 
-def tried(search: type[ByHand], **options: Any) -> list[float]:
+def tried(search: type[Falling], **options: Any) -> list[float]:
     search.tried = {}
     search(iterations=40, initial_constant=0.01, search_steps=9, **options)(problem(linear(), 1))
     return list(search.tried.values())
 
 
 def test_the_search_ends_where_the_constant_is_known_within_a_factor_of_two() -> None:
-    class Steep(ByHand):
+    class Steep(Falling):
         needed, size = 0.4, 1e6
 
     assert tried(Steep) == pytest.approx([0.01, 0.1, 1, 0.55, 0.325])
@@ -133,7 +133,7 @@ def test_the_search_ends_where_the_constant_is_known_within_a_factor_of_two() ->
 
 
 def test_a_constant_is_enough_only_where_its_descent_ends_at_the_goal() -> None:
-    class Overshoots(ByHand):
+    class Overshoots(Falling):
         """Any constant passes the goal at first, and one of 4 stays there."""
 
         needed, size = 4.0, 1e6
@@ -148,7 +148,7 @@ def test_a_constant_is_enough_only_where_its_descent_ends_at_the_goal() -> None:
 def test_constants_far_above_what_a_linear_margin_needs_are_left_out() -> None:
     """A success of squared length 2, the goal 1,000 away: 2 * 2 / 1000 is what a linear margin needs."""
 
-    class Near(ByHand):
+    class Near(Falling):
         needed, size = 0.003, 2.0
 
     assert tried(Near) == pytest.approx([0.01, 0.004, 0.002])
@@ -156,7 +156,7 @@ def test_constants_far_above_what_a_linear_margin_needs_are_left_out() -> None:
 
 
 def test_a_constant_that_failed_is_believed_before_a_linear_margin() -> None:
-    class Bent(ByHand):
+    class Bent(Falling):
         needed, size = 0.4, 2.0
 
     assert tried(Bent) == pytest.approx([0.01, 0.1, 1, 0.55, 0.325])
